@@ -1,0 +1,136 @@
+//! One site order worked out in full: routed, fused, scheduled, and its cost.
+
+use std::ops::Range;
+
+use super::bonds::{BondBounds, after_step, one_site_flops, two_site_flops};
+use super::fusion::{FusedStep, fuse};
+use super::parts::{Part, PhaseFactor, Placement, SiteOperation, Width};
+use super::plan::PlannedStep;
+use super::route::route;
+use super::schedule::schedule;
+use super::structure::Structure;
+
+/// Everything that a plan holds for one starting order of the wires.
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    pub(super) steps: Vec<PlannedStep>,
+    pub(super) levels: Vec<Range<usize>>,
+    pub(super) parts: Vec<Part>,
+    pub(super) phases: Vec<PhaseFactor>,
+    pub(super) site_of_wire: Vec<usize>,
+    pub(super) wire_of_site: Vec<usize>,
+    pub(super) cost: Cost,
+    /// See [`Routed::detours`](super::route::Routed::detours).
+    pub(super) detours: usize,
+}
+
+/// What a dry run of the rank bounds says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cost {
+    pub(super) flops: f64,
+    pub(super) peak_elements: f64,
+    pub(super) max_bond: f64,
+}
+
+/// Lays `structure` out with wire `order[site]` starting on each site; `look_ahead` is a choice of
+/// the routing.
+pub(super) fn lay_out(
+    structure: &Structure,
+    order: &[u32],
+    limit: Option<usize>,
+    look_ahead: bool,
+) -> Layout {
+    let n_sites = order.len();
+    let routed = route(structure, order, limit, look_ahead);
+    let fused = fuse(&routed.operations, n_sites);
+    let scheduled = schedule(&fused.steps, n_sites);
+
+    let mut position_of = vec![0_u32; fused.steps.len()];
+    for (position, &step) in scheduled.order.iter().enumerate() {
+        position_of[step as usize] = position as u32;
+    }
+    let mut steps: Vec<PlannedStep> =
+        scheduled.order.iter().map(|&step| planned(&fused.steps[step as usize])).collect();
+    let step_of_operation: Vec<u32> =
+        fused.step_of_operation.iter().map(|&step| position_of[step as usize]).collect();
+    let parts = distribute(&routed.operations, &step_of_operation, &mut steps);
+    Layout {
+        cost: dry_run(&steps, &scheduled.levels, n_sites),
+        steps,
+        levels: scheduled.levels,
+        parts,
+        phases: routed.phases,
+        site_of_wire: routed.site_of_wire,
+        wire_of_site: routed.wire_of_site,
+        detours: routed.detours,
+    }
+}
+
+fn planned(step: &FusedStep) -> PlannedStep {
+    let FusedStep { site, width, rank, limit } = *step;
+    PlannedStep { site, width, rank, limit, parts: 0..0 }
+}
+
+/// The parts of all steps, step by step, in the order of the operations within each; writes every
+/// step's range.
+fn distribute(
+    operations: &[SiteOperation],
+    step_of_operation: &[u32],
+    steps: &mut [PlannedStep],
+) -> Vec<Part> {
+    for &step in step_of_operation {
+        steps[step as usize].parts.end += 1;
+    }
+    let mut start = 0;
+    for step in &mut *steps {
+        let size = step.parts.end;
+        // `end` is where the next part goes, until all have come.
+        step.parts = start..start;
+        start += size;
+    }
+    let mut order = vec![0_u32; operations.len()];
+    for (operation, &step) in step_of_operation.iter().enumerate() {
+        let range = &mut steps[step as usize].parts;
+        order[range.end] = operation as u32;
+        range.end += 1;
+    }
+    let mut parts = Vec::with_capacity(operations.len());
+    for step in &*steps {
+        parts.extend(order[step.parts.clone()].iter().map(|&operation| {
+            let SiteOperation { site, mut part, .. } = operations[operation as usize];
+            if part.placement == Placement::First && site != step.site {
+                part.placement = Placement::Second;
+            }
+            part
+        }));
+    }
+    parts
+}
+
+/// Follows the bounds of the bonds through all steps.
+fn dry_run(steps: &[PlannedStep], levels: &[Range<usize>], n_sites: usize) -> Cost {
+    let mut bounds = BondBounds::product_state(n_sites);
+    let mut elements = 2.0 * n_sites as f64;
+    let mut cost = Cost { flops: 0.0, peak_elements: elements, max_bond: 1.0 };
+    for level in levels {
+        let (mut grown, mut shrunk) = (0.0, 0.0);
+        for step in &steps[level.clone()] {
+            if step.width == Width::One {
+                cost.flops += one_site_flops(bounds.at(step.site), bounds.at(step.site + 1));
+                continue;
+            }
+            let [l, m, r] = bounds.around(step.site);
+            let bond = after_step([l, m, r], step.rank, step.limit);
+            bounds.apply(step.site, step.rank, step.limit);
+            cost.flops += two_site_flops([l, m, r], bond);
+            cost.max_bond = cost.max_bond.max(bond);
+            let change = 2.0 * (l + r) * (bond - m);
+            grown += change.max(0.0);
+            shrunk += change.min(0.0);
+        }
+        // The steps of a level run in any order: those that grow may all come first.
+        cost.peak_elements = cost.peak_elements.max(elements + grown);
+        elements += grown + shrunk;
+    }
+    cost
+}

@@ -1,0 +1,38 @@
+//! From a circuit on wires to a scheduled list of fused steps on neighbouring sites.
+//!
+//! Pure bookkeeping: nothing here touches a state, and everything but [`Plan::bind`] depends on the
+//! circuit's structure alone, so a plan serves every row of a batch and every later call.
+//!
+//! ```text
+//!  Structure ──order──▶ ──route──▶ operations on sites ──fuse──▶ steps ──schedule──▶ Plan
+//!                                                                     bind(parameters) ──▶ matrices
+//! ```
+
+mod bind;
+mod bonds;
+mod fusion;
+mod gate_matrices;
+mod gate_table;
+mod ladder;
+mod layout;
+mod matrix;
+mod order;
+mod parts;
+mod pauli_rotation;
+mod plan;
+mod route;
+mod schedule;
+mod structure;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_input;
+
+pub use bind::Bound;
+pub use gate_table::{ADJOINT_BIT, GATES, GateKind, GateSpec};
+pub use order::Ordering;
+pub use parts::{Fixed, Part, Placement, Source, Width};
+pub use plan::{Plan, PlanSettings, PlannedStep};
+pub use structure::{Gate, Structure};
+
+pub use crate::scalar::C64;

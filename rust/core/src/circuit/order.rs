@@ -1,0 +1,274 @@
+//! Which wire starts on which site.
+
+use super::gate_table::GateKind;
+use super::layout::{Layout, lay_out};
+use super::structure::Structure;
+use crate::error::{Error, Result};
+
+/// How the wires are laid out on the chain of sites at the start.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Ordering {
+    /// Wire i on site i.
+    Given,
+    /// The given order, or another one where that is clearly cheaper.
+    Auto,
+    /// `Explicit(order)`: wire `order[site]` on each site.
+    Explicit(Vec<u32>),
+}
+
+/// Another order must cost less than this share of the given one. The costs come from bounds of
+/// the ranks, not from true bond dimensions, so a small gain on paper is none; and in the given
+/// order the bonds of a report are those that the user thinks of.
+const CLEARLY_CHEAPER: f64 = 0.9;
+
+/// Lays the circuit out in the order that `ordering` asks for.
+pub(super) fn lay_out_in_order(
+    structure: &Structure,
+    ordering: &Ordering,
+    limit: Option<usize>,
+) -> Result<Layout> {
+    if let Ordering::Explicit(order) = ordering {
+        check_permutation(order, structure.n_wires())?;
+        return Ok(cheaper_routing(structure, order, limit));
+    }
+    let given: Vec<u32> = (0..structure.n_wires() as u32).collect();
+    let layout = cheaper_routing(structure, &given, limit);
+    if *ordering == Ordering::Given || layout.detours == 0 {
+        // Without detours, every gate acts on neighbours already.
+        return Ok(layout);
+    }
+    let other = cheaper_routing(structure, &reverse_cuthill_mckee(structure), limit);
+    let clearly = other.cost.flops < CLEARLY_CHEAPER * layout.cost.flops;
+    Ok(if clearly { other } else { layout })
+}
+
+/// Routes with and without look-ahead and keeps the cheaper one.
+fn cheaper_routing(structure: &Structure, order: &[u32], limit: Option<usize>) -> Layout {
+    let plain = lay_out(structure, order, limit, false);
+    if plain.detours == 0 {
+        return plain;
+    }
+    let looking_ahead = lay_out(structure, order, limit, true);
+    if looking_ahead.cost.flops < plain.cost.flops { looking_ahead } else { plain }
+}
+
+fn check_permutation(order: &[u32], n_wires: usize) -> Result<()> {
+    let hint = "an ordering lists the wire on each site, every wire once";
+    if order.len() != n_wires {
+        return Err(Error::invalid(format!(
+            "the ordering has {} entries for {n_wires} wires; {hint}",
+            order.len()
+        )));
+    }
+    let mut seen = vec![false; n_wires];
+    for (site, &wire) in order.iter().enumerate() {
+        match seen.get_mut(wire as usize) {
+            None => {
+                return Err(Error::invalid(format!(
+                    "the ordering puts wire {wire} on site {site}, but the circuit has wires 0 to \
+                     {}; {hint}",
+                    n_wires - 1
+                )));
+            }
+            Some(true) => {
+                return Err(Error::invalid(format!(
+                    "the ordering names wire {wire} twice; {hint}"
+                )));
+            }
+            Some(seen) => *seen = true,
+        }
+    }
+    Ok(())
+}
+
+/// Wires ordered so that interacting ones are near each other (`Cuthill-McKee` 1969, reversed):
+/// breadth-first from an end of each component, neighbours of few neighbours first. A ring comes
+/// out interleaved (0, n−1, 1, n−2, …): neighbours at distance 2 at most.
+fn reverse_cuthill_mckee(structure: &Structure) -> Vec<u32> {
+    let graph = InteractionGraph::new(structure);
+    let n_wires = structure.n_wires();
+    let mut by_degree: Vec<u32> = (0..n_wires as u32).collect();
+    by_degree.sort_unstable_by_key(|&wire| (graph.degree(wire), wire));
+    let mut search = Search { visited_in: vec![0; n_wires], round: 0, order: Vec::new() };
+    let mut placed = vec![false; n_wires];
+    let mut order = Vec::with_capacity(n_wires);
+    for wire in by_degree {
+        if placed[wire as usize] {
+            continue;
+        }
+        let start = far_end(&graph, &mut search, wire);
+        search.breadth_first(&graph, start);
+        for &wire in &search.order {
+            placed[wire as usize] = true;
+        }
+        order.extend_from_slice(&search.order);
+    }
+    order.reverse();
+    order
+}
+
+/// A wire at an end of the component of `wire`: walks to the far side until that gets no farther.
+fn far_end(graph: &InteractionGraph, search: &mut Search, wire: u32) -> u32 {
+    let mut start = wire;
+    let (mut depth, mut farthest) = search.breadth_first(graph, start);
+    loop {
+        let (new_depth, new_farthest) = search.breadth_first(graph, farthest);
+        if new_depth <= depth {
+            return start;
+        }
+        start = farthest;
+        (depth, farthest) = (new_depth, new_farthest);
+    }
+}
+
+/// Breadth-first search with its buffers.
+struct Search {
+    /// Round in which each wire was seen last: no clearing between searches.
+    visited_in: Vec<u32>,
+    round: u32,
+    /// Wires in the order of the last search.
+    order: Vec<u32>,
+}
+
+impl Search {
+    /// Visits the component of `start`; returns the depth of its last level and, in that level, a
+    /// wire of the fewest neighbours (the lowest of them).
+    fn breadth_first(&mut self, graph: &InteractionGraph, start: u32) -> (u32, u32) {
+        self.round += 1;
+        self.visited_in[start as usize] = self.round;
+        self.order.clear();
+        self.order.push(start);
+        let (mut level, mut depth) = (0..1, 0);
+        loop {
+            for at in level.clone() {
+                for &wire in graph.neighbours(self.order[at]) {
+                    if self.visited_in[wire as usize] != self.round {
+                        self.visited_in[wire as usize] = self.round;
+                        self.order.push(wire);
+                    }
+                }
+            }
+            let next = level.end..self.order.len();
+            if next.is_empty() {
+                let last_level = self.order[level].iter().copied();
+                let farthest = last_level.min_by_key(|&wire| (graph.degree(wire), wire));
+                return (depth, farthest.unwrap_or(start));
+            }
+            level = next;
+            depth += 1;
+        }
+    }
+}
+
+/// Which wires meet in a gate, each named by where it started: SWAPs only rename.
+struct InteractionGraph {
+    /// Flat lists of neighbours, those with few neighbours first.
+    neighbours: Vec<u32>,
+    first: Vec<usize>,
+}
+
+impl InteractionGraph {
+    fn new(structure: &Structure) -> Self {
+        let n_wires = structure.n_wires();
+        let mut edges = edges(structure);
+        edges.sort_unstable();
+        edges.dedup();
+        let mut first = vec![0; n_wires + 1];
+        for &(wire, _) in &edges {
+            first[wire as usize + 1] += 1;
+        }
+        for wire in 0..n_wires {
+            first[wire + 1] += first[wire];
+        }
+        let neighbours = edges.into_iter().map(|(_, other)| other).collect();
+        let mut graph = Self { neighbours, first };
+        graph.sort_neighbours();
+        graph
+    }
+
+    fn sort_neighbours(&mut self) {
+        let degrees: Vec<usize> = self.first.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        for pair in self.first.windows(2) {
+            self.neighbours[pair[0]..pair[1]]
+                .sort_unstable_by_key(|&wire| (degrees[wire as usize], wire));
+        }
+    }
+
+    fn neighbours(&self, wire: u32) -> &[u32] {
+        &self.neighbours[self.first[wire as usize]..self.first[wire as usize + 1]]
+    }
+
+    fn degree(&self, wire: u32) -> usize {
+        self.neighbours(wire).len()
+    }
+}
+
+/// Every interaction in both directions, with repetitions.
+fn edges(structure: &Structure) -> Vec<(u32, u32)> {
+    let mut started_as: Vec<u32> = (0..structure.n_wires() as u32).collect();
+    let mut edges = Vec::with_capacity(2 * structure.n_gates());
+    for gate in structure.gates() {
+        if let (GateKind::Relabel, &[a, b]) = (gate.spec.kind, gate.wires) {
+            started_as.swap(a as usize, b as usize);
+        }
+        // A chain through a wide rotation rather than all its pairs: what counts is the span.
+        let mut previous = None;
+        for wire in gate.interacting_wires() {
+            let wire = started_as[wire as usize];
+            if let Some(previous) = previous.replace(wire) {
+                edges.extend([(previous, wire), (wire, previous)]);
+            }
+        }
+    }
+    edges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{GATES, Structure};
+    use super::{check_permutation, reverse_cuthill_mckee};
+    use crate::error::Result;
+
+    /// CZ gates on `pairs`.
+    fn circuit(n_wires: usize, pairs: &[[u32; 2]]) -> Result<Structure> {
+        let cz = GATES.iter().position(|spec| spec.name == "CZ").unwrap_or_default();
+        let gates = vec![cz as u16; pairs.len()];
+        Structure::new(n_wires, gates, vec![2; pairs.len()], pairs.concat(), Vec::new())
+    }
+
+    #[test]
+    fn rings_come_out_interleaved() -> Result<()> {
+        for n in [3_u32, 4, 9, 24] {
+            // Neighbours on the ring are 5 apart by name.
+            let pairs: Vec<[u32; 2]> = (0..n).map(|i| [i * 5 % n, (i + 1) * 5 % n]).collect();
+            let order = reverse_cuthill_mckee(&circuit(n as usize, &pairs)?);
+            check_permutation(&order, n as usize)?;
+            for [a, b] in pairs {
+                let site = |wire| order.iter().position(|&other| other == wire).unwrap_or_default();
+                assert!(site(a).abs_diff(site(b)) <= 2, "{order:?}");
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn swaps_only_rename() -> Result<()> {
+        let id = |name| GATES.iter().position(|spec| spec.name == name).unwrap_or_default() as u16;
+        let gates = vec![id("CZ"), id("SWAP"), id("CZ")];
+        let structure = Structure::new(9, gates, vec![2; 3], vec![0, 5, 5, 2, 2, 7], Vec::new())?;
+        let order = reverse_cuthill_mckee(&structure);
+        let site = |wire| order.iter().position(|&other| other == wire).unwrap_or_default();
+        assert_eq!([site(0), site(7)].map(|end| end.abs_diff(site(5))), [1, 1], "{order:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn components_and_untouched_wires_are_all_placed() -> Result<()> {
+        let order = reverse_cuthill_mckee(&circuit(9, &[[0, 7], [7, 3], [2, 5], [5, 2]])?);
+        check_permutation(&order, 9)?;
+        let site = |wire| order.iter().position(|&other| other == wire).unwrap_or_default();
+        assert_eq!(site(0).abs_diff(site(3)), 2);
+        assert_eq!(site(2).abs_diff(site(5)), 1);
+        check_permutation(&reverse_cuthill_mckee(&circuit(1, &[])?), 1)
+    }
+}

@@ -1,0 +1,94 @@
+//! What a fused step is made of: each part is one 2×2 or 4×4 matrix and where its numbers come
+//! from.
+
+use crate::pauli::Pauli;
+
+/// How many neighbouring sites a step acts on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Width {
+    /// One site.
+    One,
+    /// Sites i and i + 1.
+    Two,
+}
+
+/// Where a part's matrix acts within its step, whose sites are i and (for two sites) i + 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Placement {
+    /// A 2×2 on site i.
+    First,
+    /// A 2×2 on site i + 1.
+    Second,
+    /// A 4×4 whose first wire is on site i.
+    Forward,
+    /// A 4×4 whose first wire is on site i + 1.
+    Reversed,
+}
+
+/// A matrix that no parameter moves and that no gate of the circuit is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fixed {
+    /// 4×4: two wires trade sites.
+    Swap,
+    /// 4×4: controlled X, the control being the part's first wire.
+    Cnot,
+    /// 2×2: X to Z and back.
+    Hadamard,
+    /// 2×2: exp(−iπ/4 X), takes Y to Z.
+    QuarterX,
+    /// 2×2: exp(iπ/4 X), takes Z to Y.
+    QuarterXBack,
+}
+
+/// Where the numbers of a part's matrix come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// The matrix of gate `gate` of the circuit.
+    Gate {
+        /// Position in the circuit.
+        gate: u32,
+    },
+    /// exp(−iθ/2 · P) with the angle of the Pauli rotation `gate`; P acts on the part's sites in
+    /// site order, and in a part on one site the second letter is the identity.
+    Rotation {
+        /// Position in the circuit.
+        gate: u32,
+        /// P.
+        letters: [Pauli; 2],
+    },
+    /// A matrix of the planner's own.
+    Fixed(Fixed),
+}
+
+/// One factor of a step's matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Part {
+    /// What it is.
+    pub source: Source,
+    /// Where in the step it acts.
+    pub placement: Placement,
+}
+
+/// A factor exp(−i·scale·θ) of the whole state, with θ the (only) parameter of a gate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct PhaseFactor {
+    /// Position in the circuit.
+    pub(super) gate: u32,
+    /// 1 for a global phase, 1/2 for a rotation about the identity word.
+    pub(super) scale: f64,
+}
+
+/// One operation on sites, before fusion.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct SiteOperation {
+    /// The site, or the left one of two.
+    pub(super) site: usize,
+    /// One site or two.
+    pub(super) width: Width,
+    /// Bound of the operator Schmidt rank; 1 on one site.
+    pub(super) rank: usize,
+    /// Largest bond that a two-site operation may leave.
+    pub(super) limit: Option<usize>,
+    /// Its matrix: First on one site, Forward or Reversed on two.
+    pub(super) part: Part,
+}

@@ -1,0 +1,157 @@
+//! The plan of a circuit: its steps on sites, and what running them may cost.
+
+use std::ops::Range;
+
+use super::bind::{Bound, bind};
+use super::layout::Layout;
+use super::order::{Ordering, lay_out_in_order};
+use super::parts::{Part, Width};
+use super::structure::Structure;
+use super::{C64, parts::PhaseFactor};
+use crate::error::{Error, Result};
+
+/// What a plan depends on besides the circuit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PlanSettings {
+    /// Largest bond kept; `None` for no limit.
+    pub max_bond_dim: Option<usize>,
+    /// Where the wires start.
+    pub ordering: Ordering,
+}
+
+/// One step on one site or on two neighbouring ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedStep {
+    /// The site, or the left one of two.
+    pub site: usize,
+    /// One site or two.
+    pub width: Width,
+    /// Bound of the operator Schmidt rank, for any parameters: 1, 2 or 4.
+    pub rank: usize,
+    /// Largest bond that the step may leave; `None` for no limit. Usually `max_bond_dim`, inside a
+    /// ladder two or four times that. On one site it says nothing.
+    pub limit: Option<usize>,
+    pub(super) parts: Range<usize>,
+}
+
+/// A circuit as scheduled steps, good for any parameters.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    layout: Layout,
+    /// Wires, gates, parameters and matrix entries of the structure that the plan was made for.
+    sizes: [usize; 4],
+}
+
+impl Plan {
+    /// Orders, routes, fuses and schedules `structure`: O(gates) work, plus the sites passed by
+    /// far-apart gates.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidInput`] if `max_bond_dim` is 0 or an explicit ordering is no permutation of
+    /// the wires.
+    pub fn new(structure: &Structure, settings: &PlanSettings) -> Result<Self> {
+        if settings.max_bond_dim == Some(0) {
+            return Err(Error::invalid(
+                "max_bond_dim must be at least 1 or None (no limit), got 0",
+            ));
+        }
+        let layout = lay_out_in_order(structure, &settings.ordering, settings.max_bond_dim)?;
+        Ok(Self { layout, sizes: sizes(structure) })
+    }
+
+    /// Sites of the chain: as many as wires.
+    #[must_use]
+    pub fn n_sites(&self) -> usize {
+        self.layout.wire_of_site.len()
+    }
+
+    /// The steps, level by level and within a level by site: an order in which they may run.
+    #[must_use]
+    pub fn steps(&self) -> &[PlannedStep] {
+        &self.layout.steps
+    }
+
+    /// Stretches of [`steps`](Self::steps) that share no site: each may run in any order or at
+    /// once, once those before it are done.
+    #[must_use]
+    pub fn levels(&self) -> &[Range<usize>] {
+        &self.layout.levels
+    }
+
+    /// Number of steps on two sites: those that cost and those that truncate.
+    #[must_use]
+    pub fn n_two_site_steps(&self) -> usize {
+        self.layout.steps.iter().filter(|step| step.width == Width::Two).count()
+    }
+
+    /// The factors of a step's matrix, the first to act first.
+    #[must_use]
+    pub fn parts(&self, step: &PlannedStep) -> &[Part] {
+        self.layout.parts.get(step.parts.clone()).unwrap_or_default()
+    }
+
+    /// The site of each wire at the end of the circuit.
+    #[must_use]
+    pub fn site_of_wire(&self) -> &[usize] {
+        &self.layout.site_of_wire
+    }
+
+    /// The wire on each site at the end of the circuit.
+    #[must_use]
+    pub fn wire_of_site(&self) -> &[usize] {
+        &self.layout.wire_of_site
+    }
+
+    /// Bound of the largest number of tensor elements Σ 2·l·r that the state has at any time, from
+    /// a dry run: a step of operator rank R makes a bond m at most min(R·m, 2l, 2r, limit).
+    #[must_use]
+    pub fn peak_elements(&self) -> f64 {
+        self.layout.cost.peak_elements
+    }
+
+    /// Rough bound of the floating-point operations: 32·l·r·(m + k + 10·min(l, r)) for each
+    /// two-site step from a middle bond m to k, 32·l·r for a one-site step.
+    #[must_use]
+    pub fn flops(&self) -> f64 {
+        self.layout.cost.flops
+    }
+
+    /// Bound of the largest bond at any time, counted up to 2^100.
+    #[must_use]
+    pub fn max_bond(&self) -> f64 {
+        self.layout.cost.max_bond
+    }
+
+    /// Computes the matrix of every step for one row of parameters and matrix entries.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidInput`] if a row has the wrong length, a parameter or entry is not finite,
+    /// or a matrix is not unitary to 1e-6, naming the gate; or if `structure` is not the one that
+    /// the plan was made for.
+    pub fn bind(
+        &self,
+        structure: &Structure,
+        parameters: &[f64],
+        matrices: &[C64],
+    ) -> Result<Bound> {
+        if sizes(structure) != self.sizes {
+            return Err(Error::invalid("the plan was made for another circuit structure"));
+        }
+        bind(self, structure, parameters, matrices)
+    }
+
+    pub(super) fn phases(&self) -> &[PhaseFactor] {
+        &self.layout.phases
+    }
+}
+
+fn sizes(structure: &Structure) -> [usize; 4] {
+    [
+        structure.n_wires(),
+        structure.n_gates(),
+        structure.n_parameters(),
+        structure.n_matrix_entries(),
+    ]
+}

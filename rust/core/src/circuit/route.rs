@@ -1,0 +1,309 @@
+//! From gates on wires to operations on neighbouring sites.
+//!
+//! Wires move only when two that interact are apart, and never move back: the permutation of wires
+//! over sites is part of the plan.
+//!
+//! Where two wires meet decides what later gates cost. The running bounds of the bonds price the
+//! moves themselves; with look-ahead, the distance of both wires to their next partners is priced
+//! as well. Neither always wins (gates CNOT(i, i+1) around a ring of 24, one after the other, six
+//! times: 271 steps with, 379 without; all even ones before the odd ones: 383 and 371), so a caller
+//! tries both.
+
+use super::bonds::{BondBounds, after_step, two_site_flops};
+use super::gate_table::GateKind;
+use super::ladder::wide_rotation;
+use super::parts::{Fixed, Part, PhaseFactor, Placement, SiteOperation, Source, Width};
+use super::structure::{Gate, Structure};
+use crate::pauli::Pauli;
+
+/// A circuit as operations on sites.
+#[derive(Debug)]
+pub(super) struct Routed {
+    /// The operations in the order of the circuit.
+    pub(super) operations: Vec<SiteOperation>,
+    /// The global phases.
+    pub(super) phases: Vec<PhaseFactor>,
+    /// Final site of each wire.
+    pub(super) site_of_wire: Vec<usize>,
+    /// Final wire of each site.
+    pub(super) wire_of_site: Vec<usize>,
+    /// Swaps made for distance, plus sites that rotations had to bridge; 0 says that no other site
+    /// order can save anything.
+    pub(super) detours: usize,
+}
+
+/// Routes `structure` with wire `order[site]` starting on each site.
+///
+/// `limit` is the largest bond kept; it only enters the choice of meeting points and the limits
+/// written on the operations. So does `look_ahead`, see above.
+pub(super) fn route(
+    structure: &Structure,
+    order: &[u32],
+    limit: Option<usize>,
+    look_ahead: bool,
+) -> Routed {
+    let mut router = Router::new(order, limit, structure.n_gates());
+    if look_ahead {
+        router.next_partners = next_partners(structure);
+    }
+    for gate in structure.gates() {
+        router.add_gate(&gate);
+    }
+    router.routed
+}
+
+/// For the two wires of each gate that makes two meet, the wires that they meet next.
+///
+/// Wires go by their names of now: a SWAP in between makes this a guess, at no harm but cost.
+fn next_partners(structure: &Structure) -> Vec<[Option<u32>; 2]> {
+    let mut partner_of = vec![None; structure.n_wires()];
+    let mut partners = vec![[None; 2]; structure.n_gates()];
+    for position in (0..structure.n_gates()).rev() {
+        let gate = structure.gate(position);
+        let mut wires = gate.interacting_wires();
+        if let (Some(a), Some(b), None) = (wires.next(), wires.next(), wires.next()) {
+            partners[position] = [partner_of[a as usize], partner_of[b as usize]];
+            partner_of[a as usize] = Some(b);
+            partner_of[b as usize] = Some(a);
+        }
+    }
+    partners
+}
+
+struct Router {
+    routed: Routed,
+    limit: Option<usize>,
+    bounds: BondBounds,
+    /// With look-ahead, one entry per gate; without, none.
+    next_partners: Vec<[Option<u32>; 2]>,
+    /// Scratch of [`Router::bring_together`].
+    moves: MoveCosts,
+    /// Scratch of [`Router::add_rotation`]: where its letters act.
+    word: Vec<(usize, Pauli)>,
+}
+
+impl Router {
+    fn new(order: &[u32], limit: Option<usize>, n_gates: usize) -> Self {
+        let wire_of_site: Vec<usize> = order.iter().map(|&wire| wire as usize).collect();
+        let mut site_of_wire = vec![0; wire_of_site.len()];
+        for (site, &wire) in wire_of_site.iter().enumerate() {
+            site_of_wire[wire] = site;
+        }
+        Self {
+            bounds: BondBounds::product_state(order.len()),
+            next_partners: Vec::new(),
+            routed: Routed {
+                operations: Vec::with_capacity(n_gates),
+                phases: Vec::new(),
+                site_of_wire,
+                wire_of_site,
+                detours: 0,
+            },
+            limit,
+            moves: MoveCosts::default(),
+            word: Vec::new(),
+        }
+    }
+
+    fn add_gate(&mut self, gate: &Gate<'_>) {
+        let source = Source::Gate { gate: gate.position as u32 };
+        match (gate.spec.kind, gate.wires) {
+            (GateKind::One(_) | GateKind::UserOne, &[wire]) => {
+                self.add_one(self.site(wire), source);
+            }
+            (GateKind::Two(_) | GateKind::UserTwo, &[first, second]) => {
+                let left = self.bring_together(gate, first, second);
+                let placement =
+                    if self.site(first) == left { Placement::Forward } else { Placement::Reversed };
+                self.add_two(left, gate.spec.rank, self.limit, Part { source, placement });
+            }
+            (GateKind::Relabel, &[first, second]) => {
+                self.exchange(self.site(first), self.site(second));
+            }
+            (GateKind::PauliRotation { .. }, _) => self.add_rotation(gate),
+            (GateKind::Phase, _) if gate.spec.parameters > 0 => {
+                self.routed.phases.push(PhaseFactor { gate: gate.position as u32, scale: 1.0 });
+            }
+            // The identity; a structure holds no gate with another number of wires than its row's.
+            _ => {}
+        }
+    }
+
+    fn add_rotation(&mut self, gate: &Gate<'_>) {
+        let position = gate.position as u32;
+        let mut word = std::mem::take(&mut self.word);
+        word.clear();
+        let letters = gate.letters.iter().copied().filter(|letter| *letter != Pauli::I);
+        word.extend(gate.interacting_wires().map(|wire| self.site(wire)).zip(letters));
+        match word.as_slice() {
+            [] => self.routed.phases.push(PhaseFactor { gate: position, scale: 0.5 }),
+            &[(site, letter)] => {
+                let letters = [letter, Pauli::I];
+                self.add_one(site, Source::Rotation { gate: position, letters });
+            }
+            &[(first_site, first), (second_site, second)] => {
+                let [a, b] = [first_site, second_site].map(|site| self.routed.wire_of_site[site]);
+                let left = self.bring_together(gate, a as u32, b as u32);
+                let in_order = self.routed.site_of_wire[a] == left;
+                let letters = if in_order { [first, second] } else { [second, first] };
+                let source = Source::Rotation { gate: position, letters };
+                let part = Part { source, placement: Placement::Forward };
+                self.add_two(left, gate.spec.rank, self.limit, part);
+            }
+            _ => {
+                word.sort_unstable_by_key(|&(site, _)| site);
+                let span = word.last().map_or(0, |last| last.0) - word[0].0 + 1;
+                self.routed.detours += span - word.len();
+                wide_rotation(position, &word, self.limit, |operation| {
+                    if operation.width == Width::Two {
+                        self.bounds.apply(operation.site, operation.rank, operation.limit);
+                    }
+                    self.routed.operations.push(operation);
+                });
+            }
+        }
+        self.word = word;
+    }
+
+    fn site(&self, wire: u32) -> usize {
+        self.routed.site_of_wire[wire as usize]
+    }
+
+    fn add_one(&mut self, site: usize, source: Source) {
+        let part = Part { source, placement: Placement::First };
+        let operation = SiteOperation { site, width: Width::One, rank: 1, limit: self.limit, part };
+        self.routed.operations.push(operation);
+    }
+
+    fn add_two(&mut self, site: usize, rank: usize, limit: Option<usize>, part: Part) {
+        self.bounds.apply(site, rank, limit);
+        self.routed.operations.push(SiteOperation { site, width: Width::Two, rank, limit, part });
+    }
+
+    /// The wires of two sites trade places, in name only.
+    fn exchange(&mut self, a: usize, b: usize) {
+        self.routed.wire_of_site.swap(a, b);
+        for site in [a, b] {
+            self.routed.site_of_wire[self.routed.wire_of_site[site]] = site;
+        }
+    }
+
+    /// Swaps the two wires of `gate` onto neighbouring sites and returns the left one.
+    fn bring_together(&mut self, gate: &Gate<'_>, first: u32, second: u32) -> usize {
+        let (first, second) = (self.site(first), self.site(second));
+        let (a, b) = (first.min(second), first.max(second));
+        if b == a + 1 {
+            return a;
+        }
+        let partners = self.next_partners.get(gate.position).copied().unwrap_or_default();
+        let mut next_sites = partners.map(|partner| partner.map(|wire| self.site(wire)));
+        if first > second {
+            next_sites.swap(0, 1);
+        }
+        let pair = FarPair { a, b, rank: gate.spec.rank, limit: self.limit, next_sites };
+        let meeting = self.moves.cheapest_meeting(&self.bounds, &pair);
+        for site in a..meeting {
+            self.move_apart(site);
+        }
+        for site in (meeting + 1..b).rev() {
+            self.move_apart(site);
+        }
+        self.routed.detours += b - a - 1;
+        meeting
+    }
+
+    /// A SWAP on `site`, `site + 1`.
+    fn move_apart(&mut self, site: usize) {
+        let part = Part { source: Source::Fixed(Fixed::Swap), placement: Placement::Forward };
+        self.add_two(site, 4, self.limit, part);
+        self.exchange(site, site + 1);
+    }
+}
+
+/// Two wires on sites a and b > a + 1 that a gate awaits.
+struct FarPair {
+    a: usize,
+    b: usize,
+    /// Bound of the gate's operator rank.
+    rank: usize,
+    limit: Option<usize>,
+    /// Where the next partner of the left and of the right wire is now, if that counts.
+    next_sites: [Option<usize>; 2],
+}
+
+impl FarPair {
+    /// Sites between the two wires and their next partners if they meet on `meeting` and the site
+    /// after it.
+    fn later_moves(&self, meeting: usize) -> usize {
+        // Wires that the two pass make room: by one site to the left, or to the right.
+        let moved = |site: usize| {
+            let passed_by_left = site > self.a && site <= meeting;
+            let passed_by_right = site > meeting && site < self.b;
+            site - usize::from(passed_by_left) + usize::from(passed_by_right)
+        };
+        let distance = |from: usize, next: Option<usize>| match next {
+            // The same two again: no distance.
+            Some(next) if next != self.a && next != self.b => {
+                from.abs_diff(moved(next)).saturating_sub(1)
+            }
+            _ => 0,
+        };
+        distance(meeting, self.next_sites[0]) + distance(meeting + 1, self.next_sites[1])
+    }
+}
+
+/// What a later move costs, in units of the gate's step: less than a move now, since other gates
+/// may shorten the way.
+const LATER_MOVE: f64 = 0.3;
+
+/// Costs of bringing the wires of a far pair together, by the number of moves on each side.
+///
+/// The moves of the left wire and those of the right wire share no bond, so the cost of a meeting
+/// point is a sum of two running sums and the gate itself: O(b − a) for all meeting points.
+#[derive(Debug, Default)]
+struct MoveCosts {
+    /// Entry j: cost of moving the left wire j sites to the right, and the bond left of it then.
+    left: Vec<(f64, f64)>,
+    /// Entry j: cost of moving the right wire j sites to the left, and the bond right of it then.
+    right: Vec<(f64, f64)>,
+}
+
+impl MoveCosts {
+    /// The site m in a..b for which moving the wires to m and m + 1 and applying the gate there
+    /// costs least; of equal ones the leftmost.
+    fn cheapest_meeting(&mut self, bounds: &BondBounds, pair: &FarPair) -> usize {
+        let &FarPair { a, b, .. } = pair;
+        let step = |around: [f64; 3], rank: usize| {
+            let bond = after_step(around, rank, pair.limit);
+            (two_site_flops(around, bond), bond)
+        };
+        self.left.clear();
+        self.left.push((0.0, bounds.at(a)));
+        for site in a..b - 1 {
+            let (so_far, l) = self.left[site - a];
+            let [_, m, r] = bounds.around(site);
+            let (cost, bond) = step([l, m, r], 4);
+            self.left.push((so_far + cost, bond));
+        }
+        self.right.clear();
+        self.right.push((0.0, bounds.at(b + 1)));
+        for site in (a + 1..b).rev() {
+            let (so_far, r) = self.right[b - 1 - site];
+            let [l, m, _] = bounds.around(site);
+            let (cost, bond) = step([l, m, r], 4);
+            self.right.push((so_far + cost, bond));
+        }
+        let mut best = (f64::INFINITY, a);
+        for meeting in a..b {
+            let (left_cost, l) = self.left[meeting - a];
+            let (right_cost, r) = self.right[b - 1 - meeting];
+            let (gate_cost, _) = step([l, bounds.at(meeting + 1), r], pair.rank);
+            let later = LATER_MOVE * gate_cost * pair.later_moves(meeting) as f64;
+            let cost = left_cost + right_cost + gate_cost + later;
+            if cost < best.0 {
+                best = (cost, meeting);
+            }
+        }
+        best.1
+    }
+}

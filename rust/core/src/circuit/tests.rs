@@ -1,0 +1,498 @@
+//! Laws of plans, checked against dense vectors: whatever the circuit, the site order and the
+//! bond limit, the bound steps multiply to the circuit.
+
+use super::matrix::{ONE, ZERO, adjoint2, adjoint4, kron, multiply2, multiply4};
+use super::{
+    ADJOINT_BIT, Bound, C64, GATES, Gate, GateKind, Ordering, Plan, PlanSettings, Structure, Width,
+};
+use crate::error::Result;
+use crate::pauli::Pauli;
+
+/// splitmix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut x = self.0;
+        x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        x ^ (x >> 31)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+
+    fn angle(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64 * 14.0 - 7.0
+    }
+
+    /// `count` of the numbers below `end`, in random order.
+    fn distinct(&mut self, count: usize, end: usize) -> Vec<u32> {
+        let mut all: Vec<u32> = (0..end as u32).collect();
+        for at in 0..count {
+            let other = at + self.below(end - at);
+            all.swap(at, other);
+        }
+        all.truncate(count);
+        all
+    }
+
+    fn unitary2(&mut self) -> [C64; 4] {
+        super::gate_matrices::u3(&[self.angle(), self.angle(), self.angle()])
+    }
+
+    fn unitary4(&mut self) -> [C64; 16] {
+        let mut product = kron(&self.unitary2(), &self.unitary2());
+        for entangler in [super::gate_matrices::cnot, super::gate_matrices::iswap] {
+            let locals = kron(&self.unitary2(), &self.unitary2());
+            product = multiply4(&locals, &multiply4(&entangler(&[]), &product));
+        }
+        product
+    }
+}
+
+/// The arrays of a circuit, with its row of numbers.
+#[derive(Default)]
+struct Circuit {
+    n_wires: usize,
+    gates: Vec<u16>,
+    wire_counts: Vec<u32>,
+    wires: Vec<u32>,
+    letters: Vec<u8>,
+    parameters: Vec<f64>,
+    matrices: Vec<C64>,
+}
+
+fn id(name: &str) -> u16 {
+    GATES.iter().position(|spec| spec.name == name).map_or(u16::MAX, |id| id as u16)
+}
+
+impl Circuit {
+    fn new(n_wires: usize) -> Self {
+        Self { n_wires, ..Self::default() }
+    }
+
+    fn add(&mut self, name: &str, wires: &[u32], parameters: &[f64]) -> &mut Self {
+        self.gates.push(id(name));
+        self.wire_counts.push(wires.len() as u32);
+        self.wires.extend(wires);
+        self.parameters.extend(parameters);
+        self
+    }
+
+    fn add_random(&mut self, id: usize, random: &mut Random) {
+        let spec = &GATES[id];
+        let wires = if spec.wires == 0 { random.below(self.n_wires + 1) } else { spec.wires };
+        if wires > self.n_wires {
+            return;
+        }
+        let adjoint = if random.below(3) == 0 { ADJOINT_BIT } else { 0 };
+        self.gates.push(id as u16 | adjoint);
+        self.wire_counts.push(wires as u32);
+        self.wires.extend(random.distinct(wires, self.n_wires));
+        self.parameters.extend((0..spec.parameters).map(|_| random.angle()));
+        match spec.kind {
+            GateKind::PauliRotation { letters_given: true } => {
+                self.letters.extend((0..wires).map(|_| random.below(4) as u8));
+            }
+            GateKind::UserOne => self.matrices.extend(random.unitary2()),
+            GateKind::UserTwo => self.matrices.extend(random.unitary4()),
+            _ => {}
+        }
+    }
+
+    fn structure(&self) -> Result<Structure> {
+        let Self { n_wires, gates, wire_counts, wires, letters, .. } = self;
+        let (gates, counts) = (gates.clone(), wire_counts.clone());
+        Structure::new(*n_wires, gates, counts, wires.clone(), letters.clone())
+    }
+}
+
+/// A dense state on n qubits, the first most significant.
+#[derive(Clone)]
+struct Dense {
+    n: usize,
+    amplitudes: Vec<C64>,
+}
+
+impl Dense {
+    fn random(n: usize, random: &mut Random) -> Self {
+        let mut amplitudes: Vec<C64> =
+            (0..1 << n).map(|_| C64::new(random.angle(), random.angle())).collect();
+        let norm = amplitudes.iter().map(C64::norm_sqr).sum::<f64>().sqrt();
+        for amplitude in &mut amplitudes {
+            *amplitude /= norm;
+        }
+        Self { n, amplitudes }
+    }
+
+    fn bit(&self, wire: usize) -> usize {
+        1 << (self.n - 1 - wire)
+    }
+
+    /// Applies a row-major matrix on `wires`, the first most significant.
+    fn apply(&mut self, wires: &[usize], matrix: &[C64]) {
+        let side = 1 << wires.len();
+        let mask: usize = wires.iter().map(|&wire| self.bit(wire)).sum();
+        let place = |index: usize| -> usize {
+            let bits = wires.iter().rev().enumerate();
+            bits.map(|(at, &wire)| if index >> at & 1 == 1 { self.bit(wire) } else { 0 }).sum()
+        };
+        let places: Vec<usize> = (0..side).map(place).collect();
+        for rest in (0..1 << self.n).filter(|index| index & mask == 0) {
+            let old: Vec<C64> = places.iter().map(|at| self.amplitudes[rest | at]).collect();
+            for (row, at) in places.iter().enumerate() {
+                self.amplitudes[rest | at] =
+                    (0..side).map(|column| matrix[row * side + column] * old[column]).sum();
+            }
+        }
+    }
+
+    fn scale(&mut self, factor: C64) {
+        for amplitude in &mut self.amplitudes {
+            *amplitude *= factor;
+        }
+    }
+
+    /// exp(−iθ/2 P) = cos − i sin · P.
+    fn rotate(&mut self, wires: &[usize], letters: &[Pauli], angle: f64) {
+        let mut acted = self.clone();
+        for (&wire, letter) in wires.iter().zip(letters) {
+            acted.apply(&[wire], &letter.matrix());
+        }
+        let (sin, cos) = (angle / 2.0).sin_cos();
+        for (x, p) in self.amplitudes.iter_mut().zip(acted.amplitudes) {
+            *x = *x * cos - C64::new(0.0, sin) * p;
+        }
+    }
+
+    fn apply_gate(&mut self, gate: &Gate<'_>, circuit: &Circuit) {
+        let wires: Vec<usize> = gate.wires.iter().map(|&wire| wire as usize).collect();
+        let parameters = &circuit.parameters[gate.first_parameter..];
+        let parameters = &parameters[..gate.spec.parameters];
+        let entries = &circuit.matrices[gate.first_entry..];
+        let sign = if gate.adjoint { -1.0 } else { 1.0 };
+        match gate.spec.kind {
+            GateKind::Phase => {
+                let angle: f64 = parameters.iter().sum();
+                self.scale(super::gate_matrices::phase(-sign * angle));
+            }
+            GateKind::PauliRotation { .. } => {
+                self.rotate(&wires, gate.letters, sign * parameters[0]);
+            }
+            GateKind::Relabel => self.apply(&wires, &super::gate_matrices::swap()),
+            GateKind::One(_) | GateKind::UserOne => {
+                let mut matrix = match gate.spec.kind {
+                    GateKind::One(matrix) => matrix(parameters),
+                    _ => [entries[0], entries[1], entries[2], entries[3]],
+                };
+                if gate.adjoint {
+                    matrix = adjoint2(&matrix);
+                }
+                self.apply(&wires, &matrix);
+            }
+            GateKind::Two(_) | GateKind::UserTwo => {
+                let mut matrix = [ZERO; 16];
+                match gate.spec.kind {
+                    GateKind::Two(of) => matrix = of(parameters),
+                    _ => matrix.copy_from_slice(&entries[..16]),
+                }
+                if gate.adjoint {
+                    matrix = adjoint4(&matrix);
+                }
+                self.apply(&wires, &matrix);
+            }
+        }
+    }
+
+    fn apply_steps(&mut self, plan: &Plan, bound: &Bound) {
+        for (step, matrix) in plan.steps().iter().zip(&bound.matrices) {
+            match step.width {
+                Width::One => self.apply(&[step.site], &matrix[..4]),
+                Width::Two => self.apply(&[step.site, step.site + 1], matrix),
+            }
+        }
+        self.scale(bound.phase);
+    }
+
+    /// The same state with qubit `from[k]` as qubit k.
+    fn permuted(&self, from: &[usize]) -> Self {
+        let mut amplitudes = vec![ZERO; self.amplitudes.len()];
+        for (index, amplitude) in amplitudes.iter_mut().enumerate() {
+            let qubits = from.iter().enumerate();
+            let source: usize =
+                qubits.map(|(k, &q)| if index & self.bit(k) == 0 { 0 } else { self.bit(q) }).sum();
+            *amplitude = self.amplitudes[source];
+        }
+        Self { n: self.n, amplitudes }
+    }
+
+    fn distance(&self, other: &Self) -> f64 {
+        let pairs = self.amplitudes.iter().zip(&other.amplitudes);
+        pairs.map(|(a, b)| (a - b).norm()).fold(0.0, f64::max)
+    }
+}
+
+fn settings(max_bond_dim: Option<usize>, ordering: Ordering) -> PlanSettings {
+    PlanSettings { max_bond_dim, ordering }
+}
+
+/// Levels cover the steps in order, and no level has two steps on one site.
+fn check_levels(plan: &Plan) {
+    let mut next = 0;
+    for level in plan.levels() {
+        assert_eq!(level.start, next);
+        assert!(!level.is_empty());
+        next = level.end;
+        let mut used = vec![false; plan.n_sites()];
+        for step in &plan.steps()[level.clone()] {
+            let width = if step.width == Width::One { 1 } else { 2 };
+            for used in &mut used[step.site..step.site + width] {
+                assert!(!std::mem::replace(used, true), "two steps of a level share a site");
+            }
+        }
+    }
+    assert_eq!(next, plan.steps().len());
+}
+
+/// Steps and gates act alike on a random state, for every ordering and limit.
+fn check_against_gates(circuit: &Circuit, random: &mut Random) -> Result<()> {
+    let structure = circuit.structure()?;
+    let n = circuit.n_wires;
+    let explicit = random.distinct(n, n);
+    let given: Vec<u32> = (0..n as u32).collect();
+    for limit in [None, Some(1), Some(4)] {
+        for ordering in [Ordering::Given, Ordering::Auto, Ordering::Explicit(explicit.clone())] {
+            let plan = Plan::new(&structure, &settings(limit, ordering.clone()))?;
+            check_levels(&plan);
+            let bound = plan.bind(&structure, &circuit.parameters, &circuit.matrices)?;
+            assert_eq!(bound.matrices.len(), plan.steps().len());
+            for (site, &wire) in plan.wire_of_site().iter().enumerate() {
+                assert_eq!(plan.site_of_wire()[wire], site);
+            }
+            // The starting order of "auto" is not told; the product state |0…0⟩ does not need it.
+            let start: Option<&[u32]> = match &ordering {
+                Ordering::Given => Some(&given),
+                Ordering::Explicit(order) => Some(order),
+                Ordering::Auto => None,
+            };
+            let mut by_gates = Dense { n, amplitudes: vec![ZERO; 1 << n] };
+            by_gates.amplitudes[0] = ONE;
+            let mut by_steps = by_gates.clone();
+            if let Some(order) = start {
+                by_gates = Dense::random(n, random);
+                let order: Vec<usize> = order.iter().map(|&wire| wire as usize).collect();
+                by_steps = by_gates.permuted(&order);
+            }
+            for gate in structure.gates() {
+                by_gates.apply_gate(&gate, circuit);
+            }
+            by_steps.apply_steps(&plan, &bound);
+            let distance = by_steps.permuted(plan.site_of_wire()).distance(&by_gates);
+            assert!(distance < 1e-12, "{distance} with {limit:?}, {ordering:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn steps_multiply_to_the_circuit() -> Result<()> {
+    let mut random = Random(1);
+    for n_wires in 1..=7 {
+        for _ in 0..5 {
+            let mut circuit = Circuit::new(n_wires);
+            for _ in 0..random.below(60) {
+                circuit.add_random(random.below(GATES.len()), &mut random);
+            }
+            check_against_gates(&circuit, &mut random)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_gate_alone_becomes_its_matrix() -> Result<()> {
+    let mut random = Random(2);
+    for id in 0..GATES.len() {
+        for _ in 0..3 {
+            let mut circuit = Circuit::new(5);
+            circuit.add_random(id, &mut random);
+            check_against_gates(&circuit, &mut random)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn pauli_rotations_with_gaps_after_a_permutation_keep_their_word() -> Result<()> {
+    let mut random = Random(3);
+    for _ in 0..12 {
+        let mut circuit = Circuit::new(7);
+        for name in ["SWAP", "CNOT", "CRot", "PauliRot", "MultiRZ"] {
+            circuit.add_random(usize::from(id(name)), &mut random);
+        }
+        for word in [vec![1, 2, 3], vec![2, 2, 0, 1], vec![3, 1, 0, 2, 3], vec![1; 6]] {
+            let wires = random.distinct(word.len(), 7);
+            circuit.letters.extend(word);
+            circuit.add("PauliRot", &wires, &[random.angle()]);
+        }
+        check_against_gates(&circuit, &mut random)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn dependent_gates_keep_their_order() -> Result<()> {
+    let mut random = Random(4);
+    let mut circuit = Circuit::new(6);
+    for _ in 0..300 {
+        circuit.add_random(random.below(GATES.len()), &mut random);
+    }
+    let structure = circuit.structure()?;
+    let plan = Plan::new(&structure, &settings(Some(4), Ordering::Given))?;
+    let mut last_level = [None; 6];
+    for (at, level) in plan.levels().iter().enumerate() {
+        let steps = &plan.steps()[level.clone()];
+        assert!(steps.is_sorted_by_key(|step| step.site));
+        for step in steps {
+            let width = if step.width == Width::One { 1 } else { 2 };
+            let sites = &mut last_level[step.site..step.site + width];
+            // As early as possible: some site of the step was used one level before.
+            assert_eq!(sites.iter().copied().max().flatten(), at.checked_sub(1));
+            sites.fill(Some(at));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_chain_of_cnots_with_rotations_is_one_step_per_bond_and_layer() -> Result<()> {
+    let mut circuit = Circuit::new(10);
+    for _ in 0..3 {
+        for wire in 0..10 {
+            circuit.add("RX", &[wire], &[0.1]).add("RZ", &[wire], &[0.2]);
+        }
+        for wire in 0..9 {
+            circuit.add("CNOT", &[wire, wire + 1], &[]);
+        }
+    }
+    let plan = Plan::new(&circuit.structure()?, &settings(Some(8), Ordering::Auto))?;
+    assert_eq!(plan.steps().len(), 27);
+    assert!(plan.steps().iter().all(|step| step.width == Width::Two && step.rank == 2));
+    assert_eq!(plan.levels().len(), 9 + 2 * 2);
+    assert!(plan.max_bond() <= 8.0);
+    Ok(())
+}
+
+#[test]
+fn scrambled_chains_are_put_in_order() -> Result<()> {
+    let mut circuit = Circuit::new(30);
+    for _ in 0..4 {
+        for step in 0..29 {
+            circuit.add("CZ", &[step * 7 % 30, (step + 1) * 7 % 30], &[]);
+        }
+    }
+    let plan = Plan::new(&circuit.structure()?, &settings(Some(16), Ordering::Auto))?;
+    assert_eq!(plan.steps().len(), 4 * 29);
+    Ok(())
+}
+
+#[test]
+fn rings_close_at_the_price_of_one_more_chain_per_layer() -> Result<()> {
+    let mut circuit = Circuit::new(24);
+    for _ in 0..6 {
+        for wire in 0..24 {
+            circuit.add("CZ", &[wire, (wire + 1) % 24], &[]);
+        }
+    }
+    let plan = Plan::new(&circuit.structure()?, &settings(Some(16), Ordering::Auto))?;
+    assert!(plan.steps().len() < 6 * 2 * 24, "{} steps", plan.steps().len());
+    Ok(())
+}
+
+#[test]
+fn swaps_and_identities_make_no_steps() -> Result<()> {
+    let mut circuit = Circuit::new(5);
+    circuit.add("SWAP", &[4, 0], &[]).add("Identity", &[1, 3], &[]).add("GlobalPhase", &[], &[0.3]);
+    let structure = circuit.structure()?;
+    let plan = Plan::new(&structure, &settings(None, Ordering::Auto))?;
+    assert!(plan.steps().is_empty() && plan.levels().is_empty());
+    assert_eq!(plan.wire_of_site(), [4, 1, 2, 3, 0]);
+    assert!(plan.flops() < 0.5 && plan.peak_elements() < 10.5 && plan.max_bond() < 1.5);
+    let bound = plan.bind(&structure, &circuit.parameters, &[])?;
+    assert!((bound.phase - super::gate_matrices::phase(-0.3)).norm() < 1e-15);
+    Ok(())
+}
+
+#[test]
+fn inner_steps_of_a_ladder_have_room_and_the_last_on_each_bond_truncates() -> Result<()> {
+    let mut circuit = Circuit::new(8);
+    circuit.add("MultiRZ", &[0, 2, 3, 5, 7], &[0.4]);
+    let structure = circuit.structure()?;
+    let plan = Plan::new(&structure, &settings(Some(3), Ordering::Given))?;
+    let mut last_limit = [None; 7];
+    for step in plan.steps() {
+        last_limit[step.site] = step.limit;
+    }
+    assert_eq!(last_limit, [Some(3); 7]);
+    assert!(plan.steps().iter().any(|step| step.limit == Some(6)));
+    let unlimited = Plan::new(&structure, &settings(None, Ordering::Given))?;
+    assert!(unlimited.steps().iter().all(|step| step.limit.is_none()));
+    Ok(())
+}
+
+#[test]
+fn steps_of_different_limits_stay_apart() -> Result<()> {
+    let mut circuit = Circuit::new(3);
+    circuit.add("CZ", &[0, 1], &[]).add("MultiRZ", &[0, 1, 2], &[0.4]).add("CZ", &[1, 0], &[]);
+    let plan = Plan::new(&circuit.structure()?, &settings(Some(5), Ordering::Given))?;
+    let steps: Vec<_> = plan.steps().iter().map(|step| (step.site, step.limit)).collect();
+    assert_eq!(steps, [(0, Some(5)), (0, Some(10)), (1, Some(5)), (0, Some(5))]);
+    Ok(())
+}
+
+#[test]
+fn parts_tell_how_a_step_is_made() -> Result<()> {
+    let mut random = Random(5);
+    let mut circuit = Circuit::new(6);
+    for _ in 0..120 {
+        circuit.add_random(random.below(GATES.len()), &mut random);
+    }
+    let structure = circuit.structure()?;
+    let plan = Plan::new(&structure, &settings(Some(4), Ordering::Given))?;
+    let total: usize = plan.steps().iter().map(|step| plan.parts(step).len()).sum();
+    let mut seen = 0;
+    for step in plan.steps() {
+        assert!(!plan.parts(step).is_empty());
+        assert_eq!(step.parts.start, seen);
+        seen = step.parts.end;
+    }
+    assert_eq!(seen, total);
+    Ok(())
+}
+
+#[test]
+fn a_thousand_wires_plan_in_bounded_numbers() -> Result<()> {
+    let mut circuit = Circuit::new(1000);
+    for gate in 0..200 {
+        circuit.add("CNOT", &[gate, 999 - gate], &[]);
+    }
+    let plan = Plan::new(&circuit.structure()?, &settings(None, Ordering::Auto))?;
+    assert!(plan.flops().is_finite() && plan.peak_elements().is_finite());
+    Ok(())
+}
+
+#[test]
+fn the_product_of_two_unitaries_is_read_left_to_right() -> Result<()> {
+    // A law the dense check would miss if both sides had it backwards.
+    let mut circuit = Circuit::new(1);
+    circuit.add("Hadamard", &[0], &[]).add("S", &[0], &[]);
+    let structure = circuit.structure()?;
+    let plan = Plan::new(&structure, &settings(None, Ordering::Given))?;
+    let bound = plan.bind(&structure, &[], &[])?;
+    let expected = multiply2(&super::gate_matrices::s(&[]), &super::gate_matrices::hadamard(&[]));
+    assert_eq!(bound.matrices[0][..4], expected);
+    Ok(())
+}

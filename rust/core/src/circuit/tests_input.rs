@@ -1,0 +1,113 @@
+//! Every bad input gives the error that names it.
+
+use super::matrix::{ONE, ZERO};
+use super::{C64, GATES, Ordering, Plan, PlanSettings, Structure};
+use crate::error::{Error, Result};
+
+fn id(name: &str) -> u16 {
+    GATES.iter().position(|spec| spec.name == name).map_or(u16::MAX, |id| id as u16)
+}
+
+/// The gate that an error blames, and whether its message has all of `words`.
+fn blames<T>(result: Result<T>, words: &[&str]) -> Option<usize> {
+    let Err(error) = result else {
+        unreachable!("accepted, should name {words:?}");
+    };
+    let text = error.to_string();
+    assert!(words.iter().all(|word| text.contains(word)), "{text:?} should name {words:?}");
+    match error {
+        Error::InvalidInput { gate, .. } => gate,
+        _ => None,
+    }
+}
+
+fn structure(
+    n: usize,
+    gates: &[u16],
+    counts: &[u32],
+    wires: &[u32],
+    letters: &[u8],
+) -> Result<Structure> {
+    Structure::new(n, gates.to_vec(), counts.to_vec(), wires.to_vec(), letters.to_vec())
+}
+
+#[test]
+fn structures() {
+    let (rx, cnot, word) = (id("RX"), id("CNOT"), id("PauliRot"));
+    assert_eq!(blames(structure(0, &[], &[], &[], &[]), &["at least one wire"]), None);
+    assert_eq!(blames(structure(2, &[rx], &[], &[0], &[]), &["1 gates", "0 wire counts"]), None);
+    let unknown = structure(2, &[rx, 999], &[1, 1], &[0, 0], &[]);
+    assert_eq!(blames(unknown, &["gate 1", "999"]), Some(1));
+    let count = structure(3, &[cnot], &[3], &[0, 1, 2], &[]);
+    assert_eq!(blames(count, &["gate 0", "CNOT", "2 wires", "got 3"]), Some(0));
+    let range = structure(3, &[rx, rx], &[1, 1], &[0, 3], &[]);
+    assert_eq!(blames(range, &["gate 1", "RX", "wire 3", "0 to 2"]), Some(1));
+    let twice = structure(3, &[rx, cnot], &[1, 2], &[1, 2, 2], &[]);
+    assert_eq!(blames(twice, &["gate 1", "CNOT", "wire 2 twice"]), Some(1));
+    let short = structure(3, &[rx, cnot], &[1, 2], &[1, 2], &[]);
+    assert_eq!(blames(short, &["gate 1", "CNOT", "only 1"]), Some(1));
+    let long = structure(3, &[rx], &[1], &[1, 2], &[]);
+    assert_eq!(blames(long, &["1 wires", "unused"]), None);
+    let letters = structure(3, &[word], &[2], &[1, 2], &[1]);
+    assert_eq!(blames(letters, &["PauliRot", "2 Pauli letters", "only 1"]), Some(0));
+    let value = structure(3, &[word], &[2], &[1, 2], &[1, 4]);
+    assert_eq!(blames(value, &["PauliRot", "letter 4"]), Some(0));
+    let left = structure(3, &[word], &[2], &[1, 2], &[1, 1, 1]);
+    assert_eq!(blames(left, &["1 Pauli letters", "unused"]), None);
+}
+
+#[test]
+fn settings() -> Result<()> {
+    let structure = structure(3, &[], &[], &[], &[])?;
+    let plan =
+        |max_bond_dim, ordering| Plan::new(&structure, &PlanSettings { max_bond_dim, ordering });
+    blames(plan(Some(0), Ordering::Given), &["max_bond_dim", "got 0"]);
+    blames(plan(None, Ordering::Explicit(vec![0, 1])), &["2 entries", "3 wires"]);
+    blames(plan(None, Ordering::Explicit(vec![0, 1, 3])), &["wire 3", "site 2", "0 to 2"]);
+    blames(plan(None, Ordering::Explicit(vec![0, 1, 1])), &["wire 1 twice"]);
+    Ok(())
+}
+
+#[test]
+fn rows() -> Result<()> {
+    let gates = [id("RX"), id("CRot"), id("QubitUnitary1"), id("QubitUnitary2")];
+    let structure = structure(6, &gates, &[1, 2, 1, 2], &[0, 3, 5, 4, 1, 2], &[])?;
+    let plan =
+        Plan::new(&structure, &PlanSettings { max_bond_dim: None, ordering: Ordering::Given })?;
+    let mut unitaries = vec![ZERO; 20];
+    for at in [0, 3, 4, 9, 14, 19] {
+        unitaries[at] = ONE;
+    }
+    let angles = [0.1, 0.2, 0.3, 0.4];
+    plan.bind(&structure, &angles, &unitaries)?;
+
+    let bind = |angles: &[f64], entries: &[C64]| plan.bind(&structure, angles, entries);
+    assert_eq!(blames(bind(&angles[..3], &unitaries), &["4 parameters", "got 3"]), None);
+    let few = bind(&angles, &unitaries[..19]);
+    assert_eq!(blames(few, &["20 matrix entries", "got 19"]), None);
+    let nan = bind(&[0.1, 0.2, f64::NAN, 0.4], &unitaries);
+    let words = ["gate 1", "CRot", "wires 3, 5", "parameter 1", "NaN", "finite"];
+    assert_eq!(blames(nan, &words), Some(1));
+    let infinite = bind(&[f64::NEG_INFINITY, 0.2, 0.3, 0.4], &unitaries);
+    assert_eq!(blames(infinite, &["gate 0", "RX", "parameter 0", "-inf"]), Some(0));
+    let mut entries = unitaries.clone();
+    entries[5] = C64::new(0.0, f64::INFINITY);
+    let words = ["gate 3", "QubitUnitary on wires 1, 2", "entry 1"];
+    assert_eq!(blames(bind(&angles, &entries), &words), Some(3));
+    let mut entries = unitaries.clone();
+    entries[0] = C64::new(1.1, 0.0);
+    let words = ["gate 2", "not unitary", "2.1e-1", "channel"];
+    assert_eq!(blames(bind(&angles, &entries), &words), Some(2));
+    entries[0] = C64::new(1e300, 1e300);
+    assert_eq!(blames(bind(&angles, &entries), &["gate 2", "not unitary"]), Some(2));
+    Ok(())
+}
+
+#[test]
+fn a_plan_refuses_another_structure() -> Result<()> {
+    let one = structure(2, &[id("RX")], &[1], &[0], &[])?;
+    let other = structure(2, &[id("S")], &[1], &[0], &[])?;
+    let settings = PlanSettings { max_bond_dim: None, ordering: Ordering::Given };
+    blames(Plan::new(&one, &settings)?.bind(&other, &[], &[]), &["another circuit structure"]);
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! Matrix-product states for quantum machine-learning circuits that are too wide for a statevector
+//! and little entangled.
+//!
+//! ```text
+//!  Group (structure, rows of parameters, requests)
+//!     │  Job::prepare: validate, plan (cached by structure), check memory
+//!     ▼
+//!  Job::execute ──▶ mps::evolve ──▶ two-site step ──▶ linalg::truncate
+//!     │
+//!     ▼
+//!  values and a report for every row
+//! ```
+//!
+//! # Example
+//!
+//! A Bell pair on wires 0 and 1 of three, and ⟨Z₀Z₁⟩:
+//!
+//! ```
+//! use std::sync::{Arc, atomic::AtomicBool};
+//! use bondline::circuit::{GATES, Ordering, Structure};
+//! use bondline::{Group, Job, Method, Pauli, PlanCache, Precision, Readout, Requests, Settings};
+//!
+//! let id = |name| GATES.iter().position(|gate| gate.name == name).map(|id| id as u16);
+//! let gates = vec![id("Hadamard").unwrap(), id("CNOT").unwrap()];
+//! let structure = Structure::new(3, gates, vec![1, 2], vec![0, 0, 1], vec![])?;
+//! let requests = Requests {
+//!     words: vec![vec![(0, Pauli::Z), (1, Pauli::Z)]],
+//!     ..Requests::default()
+//! };
+//! let group = Group {
+//!     structure: Arc::new(structure),
+//!     rows: 1,
+//!     parameters: vec![],
+//!     matrices: vec![],
+//!     requests,
+//! };
+//! let settings = Settings {
+//!     max_bond_dim: Some(16),
+//!     cutoff: 1e-20,
+//!     precision: Precision::Double,
+//!     readout: Readout::Local,
+//!     ordering: Ordering::Auto,
+//!     method: Method::Auto,
+//!     threads: Some(1),
+//!     memory_limit: 1 << 30,
+//! };
+//! let job = Job::prepare(vec![group], settings, &PlanCache::default())?;
+//! let results = job.execute(&AtomicBool::new(false))?;
+//! assert!((results[0].rows[0].words[0] - 1.0).abs() < 1e-12);
+//! # Ok::<(), bondline::Error>(())
+//! ```
+
+pub mod circuit;
+mod error;
+pub mod linalg;
+pub mod mps;
+mod pauli;
+mod plan_cache;
+mod pool;
+mod report;
+mod request;
+mod run;
+mod scalar;
+
+pub use circuit::Ordering;
+pub use error::{Error, Result};
+pub use linalg::Method;
+pub use mps::Readout;
+pub use pauli::Pauli;
+pub use plan_cache::PlanCache;
+pub use pool::{available_threads, pool};
+pub use report::Report;
+pub use request::Requests;
+pub use run::{CircuitResult, Group, GroupResult, Job, Precision, Settings};
+pub use scalar::{C32, C64, Scalar};

@@ -1,0 +1,52 @@
+//! Matrix products over column-major slices.
+
+use faer::linalg::matmul::matmul_with_conj;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::{Accum, Conj, MatMut, MatRef, Par};
+
+use crate::scalar::Scalar;
+
+/// Views the first `rows * cols` entries of a slice as a column-major matrix.
+#[inline]
+pub fn matrix<T>(entries: &[T], rows: usize, cols: usize) -> MatRef<'_, T> {
+    MatRef::from_column_major_slice(&entries[..rows * cols], rows, cols)
+}
+
+/// Mutable counterpart of [`matrix`].
+#[inline]
+pub fn matrix_mut<T>(entries: &mut [T], rows: usize, cols: usize) -> MatMut<'_, T> {
+    MatMut::from_column_major_slice_mut(&mut entries[..rows * cols], rows, cols)
+}
+
+/// `out = a · b`
+pub fn times<T: Scalar>(out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    matmul_with_conj(out, Accum::Replace, a, Conj::No, b, Conj::No, T::ONE, Par::Seq);
+}
+
+/// `out = aᴴ · b`
+pub fn adjoint_times<T: Scalar>(out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    matmul_with_conj(out, Accum::Replace, a.transpose(), Conj::Yes, b, Conj::No, T::ONE, Par::Seq);
+}
+
+/// `out = a · bᴴ`
+pub fn times_adjoint<T: Scalar>(out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    matmul_with_conj(out, Accum::Replace, a, Conj::No, b.transpose(), Conj::Yes, T::ONE, Par::Seq);
+}
+
+/// Lower triangle of `out = aᴴ · a`: 1.6 to 1.9 times cheaper than the product. The strict upper
+/// triangle of `out` is left as it was.
+pub fn gram<T: Scalar>(out: MatMut<'_, T>, a: MatRef<'_, T>) {
+    triangular::matmul_with_conj(
+        out,
+        BlockStructure::TriangularLower,
+        Accum::Replace,
+        a.transpose(),
+        BlockStructure::Rectangular,
+        Conj::Yes,
+        a,
+        BlockStructure::Rectangular,
+        Conj::No,
+        T::ONE,
+        Par::Seq,
+    );
+}

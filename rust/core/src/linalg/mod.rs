@@ -1,0 +1,53 @@
+//! Dense linear algebra: thin, sequential, column-major, over `faer`.
+//!
+//! Nothing here starts a thread: a step is sequential, so that its bits do not depend on how many
+//! threads run other steps. Factorizations are in double precision and none is trusted unchecked.
+
+mod eigh;
+mod gemm;
+mod qr;
+mod svd;
+mod truncate;
+
+pub use eigh::leading_eigenpairs;
+pub use gemm::{adjoint_times, gram, matrix, matrix_mut, times, times_adjoint};
+pub use qr::thin_qr;
+pub use svd::{RightFactors, right_singular_vectors};
+pub use truncate::{Cut, Method, MethodCounts, Truncation, truncate};
+
+use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
+
+/// Working memory of the factorizations, grown on demand and reused.
+pub struct Workspace {
+    buffer: MemBuffer,
+    capacity: usize,
+}
+
+impl Default for Workspace {
+    fn default() -> Self {
+        Self { buffer: MemBuffer::new(StackReq::empty()), capacity: 0 }
+    }
+}
+
+impl Workspace {
+    fn stack(&mut self, request: StackReq) -> &mut MemStack {
+        let bytes = request.unaligned_bytes_required();
+        if bytes > self.capacity {
+            self.capacity = bytes.next_power_of_two();
+            self.buffer = MemBuffer::new(StackReq::new::<u8>(self.capacity));
+        }
+        MemStack::new(&mut self.buffer)
+    }
+}
+
+/// Entry `index` of a fixed sequence of complex numbers with parts in [-1, 1): the random vectors
+/// of the residual checks, the same on every run.
+pub(crate) fn probe(index: usize) -> crate::scalar::C64 {
+    // splitmix64 (Steele, Lea, Flood 2014): a counter-based generator with good equidistribution.
+    let mut bits = (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    bits ^= bits >> 31;
+    let part = |half: u32| f64::from(half) / 2_147_483_648.0 - 1.0;
+    crate::scalar::C64::new(part(bits as u32), part((bits >> 32) as u32))
+}

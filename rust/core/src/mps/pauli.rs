@@ -1,0 +1,219 @@
+//! Expectation values of many Pauli words, sharing environments.
+//!
+//! Words are grouped by their first site and read through a trie: words with a common beginning
+//! share its environments, and the four letters at one site share one product. Each value is
+//! divided by that of the identity on the same support, so that ⟨1⟩ is 1 exactly and no value
+//! leaves [-1, 1] by more than rounding, whatever was truncated.
+
+use rayon::prelude::*;
+
+use crate::mps::Mps;
+use crate::mps::environment::{Environments, Readout, finish_transfer, half_transfer};
+use crate::pauli::Pauli;
+use crate::scalar::{C64, Scalar};
+
+/// Letters on consecutive sites from `first`, neither beginning nor ending with the identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PauliWord {
+    pub(crate) first: usize,
+    pub(crate) letters: Vec<Pauli>,
+}
+
+impl PauliWord {
+    /// The word with the given letters, every site at most once, in any order.
+    #[must_use]
+    pub fn new(factors: &[(usize, Pauli)]) -> Self {
+        let proper = || factors.iter().filter(|(_, letter)| *letter != Pauli::I);
+        let first = proper().map(|(site, _)| *site).min().unwrap_or(0);
+        let length = proper().map(|(site, _)| site - first + 1).max().unwrap_or(0);
+        let mut letters = vec![Pauli::I; length];
+        for (site, letter) in proper() {
+            letters[site - first] = *letter;
+        }
+        Self { first, letters }
+    }
+
+    /// Whether this is the identity.
+    #[must_use]
+    pub fn is_identity(&self) -> bool {
+        self.letters.is_empty()
+    }
+
+    /// First and last site, `None` for the identity.
+    #[must_use]
+    pub fn support(&self) -> Option<(usize, usize)> {
+        (!self.is_identity()).then(|| (self.first, self.first + self.letters.len() - 1))
+    }
+
+    /// Sites with a letter other than the identity.
+    pub fn sites(&self) -> impl Iterator<Item = usize> + '_ {
+        let with_letter = self.letters.iter().enumerate().filter(|(_, p)| **p != Pauli::I);
+        with_letter.map(|(offset, _)| self.first + offset)
+    }
+}
+
+/// ⟨P⟩ of each word, in order. Cost O(χ³) for each distinct beginning of a word, per site.
+pub fn pauli_expectations<T: Scalar>(
+    state: &Mps<T>,
+    words: &[PauliWord],
+    readout: Readout,
+    parallel: bool,
+) -> Vec<f64> {
+    let environments = Environments::new(state, readout);
+    let mut by_first_site: Vec<Vec<usize>> = vec![Vec::new(); state.n_sites()];
+    let mut values = vec![1.0; words.len()];
+    for (index, word) in words.iter().enumerate() {
+        if !word.is_identity() {
+            by_first_site[word.first].push(index);
+        }
+    }
+    let group = |(first, members): (usize, &Vec<usize>)| -> Vec<(usize, f64)> {
+        read_group(&environments, first, words, members)
+    };
+    let busy = || by_first_site.iter().enumerate().filter(|(_, members)| !members.is_empty());
+    let found: Vec<Vec<(usize, f64)>> = if parallel {
+        busy().collect::<Vec<_>>().into_par_iter().map(group).collect()
+    } else {
+        busy().map(group).collect()
+    };
+    for (index, value) in found.into_iter().flatten() {
+        values[index] = value;
+    }
+    values
+}
+
+/// A word of a group, or the identity of one length that normalises words of that length.
+struct Path<'a> {
+    letters: &'a [Pauli],
+    /// Where the value goes.
+    slot: usize,
+}
+
+fn read_group<T: Scalar>(
+    environments: &Environments<'_, T>,
+    first: usize,
+    words: &[PauliWord],
+    members: &[usize],
+) -> Vec<(usize, f64)> {
+    let longest = members.iter().map(|&i| words[i].letters.len()).max().unwrap_or(0);
+    let identity = vec![Pauli::I; longest];
+    let mut lengths: Vec<usize> = members.iter().map(|&i| words[i].letters.len()).collect();
+    lengths.sort_unstable();
+    lengths.dedup();
+    let norms = lengths.iter().enumerate();
+    let mut paths: Vec<Path<'_>> =
+        norms.map(|(slot, &length)| Path { letters: &identity[..length], slot }).collect();
+    paths.extend(members.iter().enumerate().map(|(position, &index)| Path {
+        letters: &words[index].letters,
+        slot: lengths.len() + position,
+    }));
+    paths.sort_by(|a, b| a.letters.cmp(b.letters).then(a.slot.cmp(&b.slot)));
+
+    let mut values = vec![0.0; paths.len()];
+    let mut reader = Reader { environments, first, product: Vec::new(), values: &mut values };
+    reader.descend(&paths, 0, environments.left(first));
+    members
+        .iter()
+        .enumerate()
+        .map(|(position, &index)| {
+            let norm = lengths.partition_point(|&length| length < words[index].letters.len());
+            (index, values[lengths.len() + position] / values[norm])
+        })
+        .collect()
+}
+
+struct Reader<'a, 'e, T> {
+    environments: &'a Environments<'e, T>,
+    first: usize,
+    product: Vec<T>,
+    values: &'a mut [f64],
+}
+
+impl<T: Scalar> Reader<'_, '_, T> {
+    /// Reads `paths` (sorted, equal in their first `depth` letters) from `environment`, which has
+    /// taken those letters in. Recursion only where paths part: one environment for each parting.
+    fn descend(&mut self, mut paths: &[Path<'_>], mut depth: usize, mut environment: Vec<T>) {
+        loop {
+            let site = &self.environments.state().sites[self.first + depth];
+            let mut half = std::mem::take(&mut self.product);
+            half_transfer(&environment, site, &mut half);
+            if paths.iter().any(|path| path.letters.len() == depth + 1) {
+                let block = self.two_by_two(&half, self.first + depth);
+                for path in paths.iter().filter(|path| path.letters.len() == depth + 1) {
+                    let o = path.letters[depth].matrix();
+                    self.values[path.slot] = (0..4).map(|i| o[i] * block[i]).sum::<C64>().re;
+                }
+            }
+            let mut partings: Vec<(&[Path<'_>], Vec<T>)> = Vec::new();
+            for same_letter in paths.chunk_by(|a, b| a.letters[depth] == b.letters[depth]) {
+                // Sorted: what ends here comes before what goes on.
+                let longer = same_letter.partition_point(|path| path.letters.len() == depth + 1);
+                let rest = &same_letter[longer..];
+                if let Some(path) = rest.first() {
+                    let letter = path.letters[depth];
+                    let rotated = apply_letter(&half, site.left, letter);
+                    let ket = rotated.as_deref().unwrap_or(&half);
+                    partings.push((rest, finish_transfer(site, ket, site.right)));
+                }
+            }
+            self.product = half;
+            depth += 1;
+            let Some((last, next)) = partings.pop() else { return };
+            for (rest, branch) in partings {
+                self.descend(rest, depth, branch);
+            }
+            (paths, environment) = (last, next);
+        }
+    }
+
+    /// `D[s t] = Σ_{a c d} conj(B[a s c]) · K[a t d] · R[c d]` (row-major): the value of a letter O
+    /// at the last site of its word is `Σ_{s t} O[s t] D[s t]`.
+    fn two_by_two(&self, half: &[T], at: usize) -> [C64; 4] {
+        let site = &self.environments.state().sites[at];
+        let mut block = [C64::ZERO; 4];
+        match self.environments.right(at) {
+            None => {
+                let columns = site.entries.chunks_exact(2 * site.left);
+                for (bra, ket) in columns.zip(half.chunks_exact(2 * site.left)) {
+                    for (index, entry) in block.iter_mut().enumerate() {
+                        let bra = &bra[index / 2 * site.left..][..site.left];
+                        let ket = &ket[index % 2 * site.left..][..site.left];
+                        *entry += bra
+                            .iter()
+                            .zip(ket)
+                            .map(|(b, k)| b.to_c64().conj() * k.to_c64())
+                            .sum::<C64>();
+                    }
+                }
+            }
+            Some(_) => {
+                for (index, entry) in block.iter_mut().enumerate() {
+                    let mut unit = [T::ZERO; 4];
+                    unit[index] = T::ONE;
+                    let ket = apply_matrix(half, site.left, &unit);
+                    let closed = finish_transfer(site, &ket, site.right);
+                    *entry = self.environments.close(&closed, at);
+                }
+            }
+        }
+        block
+    }
+}
+
+/// `K'[a s d] = Σ_t O[s t] · K[a t d]`, or `None` where O is the identity.
+fn apply_letter<T: Scalar>(half: &[T], left: usize, letter: Pauli) -> Option<Vec<T>> {
+    (letter != Pauli::I).then(|| apply_matrix(half, left, &letter.matrix().map(T::from_c64)))
+}
+
+pub(crate) fn apply_matrix<T: Scalar>(half: &[T], left: usize, o: &[T; 4]) -> Vec<T> {
+    let mut out = vec![T::ZERO; half.len()];
+    for (from, to) in half.chunks_exact(2 * left).zip(out.chunks_exact_mut(2 * left)) {
+        let (zero, one) = from.split_at(left);
+        let (to_zero, to_one) = to.split_at_mut(left);
+        for i in 0..left {
+            to_zero[i] = o[0] * zero[i] + o[1] * one[i];
+            to_one[i] = o[2] * zero[i] + o[3] * one[i];
+        }
+    }
+    out
+}

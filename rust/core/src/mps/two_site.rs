@@ -1,0 +1,167 @@
+//! Two-site step: apply a 4×4 gate across one bond and truncate it.
+//!
+//! The state is right-canonical with Schmidt values on the bonds (Hastings 2009), so a step needs
+//! no inverse and reads or writes nothing but its two tensors, the bond between them and the
+//! weights to its left: steps on disjoint pairs may run at once.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::Result;
+use crate::linalg::{MethodCounts, Truncation, Workspace, matrix, matrix_mut, times, truncate};
+use crate::mps::SiteTensor;
+use crate::scalar::{C64, Scalar};
+
+/// Buffers of a step, reused from step to step.
+pub struct Scratch<T> {
+    /// `C`, the merged and rotated pair: (2·left) × (2·right).
+    merged: Vec<T>,
+    /// `θ = diag(s)·C` in double precision.
+    weighted: Vec<C64>,
+    /// `Vᴴ` rounded to the state's precision.
+    right: Vec<T>,
+    workspace: Workspace,
+}
+
+impl<T> Default for Scratch<T> {
+    fn default() -> Self {
+        Self {
+            merged: Vec::new(),
+            weighted: Vec::new(),
+            right: Vec::new(),
+            workspace: Workspace::default(),
+        }
+    }
+}
+
+/// Scratch buffers shared by the threads of a run: a step borrows one and gives it back.
+///
+/// Not thread-local: a thread that waits for other steps may be given one of them to run.
+pub struct Scratches<T>(Mutex<Vec<Scratch<T>>>);
+
+impl<T> Default for Scratches<T> {
+    fn default() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+}
+
+impl<T> Scratches<T> {
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Scratch<T>) -> R) -> R {
+        let free = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = free().pop().unwrap_or_default();
+        let result = work(&mut scratch);
+        free().push(scratch);
+        result
+    }
+}
+
+/// What one step leaves behind.
+pub(crate) struct TwoSiteUpdate<T> {
+    pub left: SiteTensor<T>,
+    pub right: SiteTensor<T>,
+    pub schmidt: Vec<f64>,
+    pub discarded: f64,
+    pub saturated: bool,
+    pub methods: MethodCounts,
+}
+
+/// Applies `gate` (row-major, left site most significant) to neighbouring tensors and truncates.
+///
+/// ```text
+///  s_i ─ B_i ─ B_{i+1} ─            ─ B'_i ─ s'_{i+1} ─ B'_{i+1} ─
+///         └─ gate ─┘          →
+/// ```
+/// `rank` bounds the gate's operator Schmidt rank. Cost O(χ³).
+pub(crate) fn apply_two_site<T: Scalar>(
+    left: &SiteTensor<T>,
+    right: &SiteTensor<T>,
+    left_schmidt: &[f64],
+    gate: &[T; 16],
+    rank: usize,
+    truncation: &Truncation,
+    scratch: &mut Scratch<T>,
+) -> Result<TwoSiteUpdate<T>> {
+    let (l, middle, r) = (left.left, left.right, right.right);
+    let (rows, cols) = (2 * l, 2 * r);
+    scratch.merged.resize(rows * cols, T::ZERO);
+    scratch.weighted.resize(rows * cols, C64::ZERO);
+    // C[(l p), (q r)] = Σ_m B_i[l p m] · B_{i+1}[m q r]
+    times(
+        matrix_mut(&mut scratch.merged, rows, cols),
+        matrix(&left.entries, rows, middle),
+        matrix(&right.entries, middle, cols),
+    );
+    // C[(l p), (q r)] ← Σ_{p' q'} G[p q, p' q'] · C[(l p'), (q' r)];  θ = s_l · C: the weights make
+    // the cut optimal for the whole state, not for this pair.
+    rotate_and_weight(&mut scratch.merged, &mut scratch.weighted, l, gate, left_schmidt);
+
+    let theta = matrix(&scratch.weighted, rows, cols);
+    let cut = truncate(theta, rank.saturating_mul(middle), truncation, &mut scratch.workspace)?;
+    let kept = cut.rank();
+    scratch.right.clear();
+    scratch.right.extend(cut.vectors.iter().map(|v| T::from_c64(*v)));
+
+    // B'_i[(l p), k] = Σ_{q r} C[(l p), (q r)] · conj(V[k, (q r)])
+    let mut new_left = vec![T::ZERO; rows * kept];
+    times(
+        matrix_mut(&mut new_left, rows, kept),
+        matrix(&scratch.merged, rows, cols),
+        matrix(&scratch.right, cols, kept),
+    );
+    // B'_{i+1}[k, (q r)] = V[k, (q r)]
+    let mut new_right = vec![T::ZERO; kept * cols];
+    for (k, vector) in scratch.right.chunks_exact(cols).enumerate() {
+        for (column, v) in vector.iter().enumerate() {
+            new_right[k + column * kept] = v.conj();
+        }
+    }
+    Ok(TwoSiteUpdate {
+        left: SiteTensor { left: l, right: kept, entries: new_left },
+        right: SiteTensor { left: kept, right: r, entries: new_right },
+        schmidt: cut.schmidt,
+        discarded: cut.discarded,
+        saturated: cut.saturated,
+        methods: cut.methods,
+    })
+}
+
+/// Columns of `merged` come in blocks of `[(p q) = 00, 10, 01, 11]`, each of `l` entries.
+fn rotate_and_weight<T: Scalar>(
+    merged: &mut [T],
+    weighted: &mut [C64],
+    l: usize,
+    g: &[T; 16],
+    left_schmidt: &[f64],
+) {
+    for (block, out) in merged.chunks_exact_mut(4 * l).zip(weighted.chunks_exact_mut(4 * l)) {
+        let (c00, rest) = block.split_at_mut(l);
+        let (c10, rest) = rest.split_at_mut(l);
+        let (c01, c11) = rest.split_at_mut(l);
+        let (w00, rest) = out.split_at_mut(l);
+        let (w10, rest) = rest.split_at_mut(l);
+        let (w01, w11) = rest.split_at_mut(l);
+        for i in 0..l {
+            let (x00, x01, x10, x11) = (c00[i], c01[i], c10[i], c11[i]);
+            let y00 = g[0] * x00 + g[1] * x01 + g[2] * x10 + g[3] * x11;
+            let y01 = g[4] * x00 + g[5] * x01 + g[6] * x10 + g[7] * x11;
+            let y10 = g[8] * x00 + g[9] * x01 + g[10] * x10 + g[11] * x11;
+            let y11 = g[12] * x00 + g[13] * x01 + g[14] * x10 + g[15] * x11;
+            (c00[i], c01[i], c10[i], c11[i]) = (y00, y01, y10, y11);
+            let s = left_schmidt[i];
+            w00[i] = y00.to_c64() * s;
+            w01[i] = y01.to_c64() * s;
+            w10[i] = y10.to_c64() * s;
+            w11[i] = y11.to_c64() * s;
+        }
+    }
+}
+
+/// Applies a 2×2 (row-major) to one site tensor; a unitary leaves the form intact.
+pub(crate) fn apply_one_site<T: Scalar>(site: &mut SiteTensor<T>, u: &[T; 4]) {
+    let l = site.left;
+    for block in site.entries.chunks_exact_mut(2 * l) {
+        let (zero, one) = block.split_at_mut(l);
+        for (a, b) in zero.iter_mut().zip(one) {
+            (*a, *b) = (u[0] * *a + u[1] * *b, u[2] * *a + u[3] * *b);
+        }
+    }
+}

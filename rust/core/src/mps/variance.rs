@@ -1,0 +1,174 @@
+//! Variance of a sum of Pauli words, through two-layer environments and never through H² as words.
+//!
+//! H is read as an automaton that passes from left to right: *start* (no word begun), the rest of
+//! a begun word (words with one rest share a state), *done*. One environment for each pair of
+//! states, bra and ket layer:
+//!
+//! ```text
+//!   ┌─ conj(B) ─             E_xy[a b]: the bra layer's H is in state x, the ket layer's in y
+//!   │    P  x→x'             ⟨H²⟩ = E_{done done},  ⟨H⟩ = E_{start done},  norm = E_{start start}
+//!   E_xy
+//!   │    Q  y→y'             E_yx = E_xyᴴ, so only x <= y is kept
+//!   └─── B ────
+//! ```
+//!
+//! All three come from one reduced state (that of the union of the words' supports), so the
+//! variance is never negative by more than rounding.
+
+use std::collections::BTreeMap;
+
+use crate::mps::Mps;
+use crate::mps::environment::{Environments, Readout, finish_transfer, half_transfer};
+use crate::mps::pauli::{PauliWord, apply_matrix};
+use crate::pauli::Pauli;
+use crate::scalar::{C64, Scalar};
+
+/// `Σ_j c_j P_j` with real coefficients.
+#[derive(Debug, Clone)]
+pub struct PauliSum<'a> {
+    /// Coefficient and word of each term.
+    pub terms: Vec<(f64, &'a PauliWord)>,
+}
+
+/// States of the automaton at a bond; the order fixes which of E_xy and E_yx is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Layer<'a> {
+    Start,
+    Rest(&'a [Pauli]),
+    Done,
+}
+
+impl PauliSum<'_> {
+    /// First and last site of the union of supports; `None` for a multiple of the identity.
+    #[must_use]
+    pub fn support(&self) -> Option<(usize, usize)> {
+        let supports = || self.terms.iter().filter_map(|(_, word)| word.support());
+        Some((supports().map(|s| s.0).min()?, supports().map(|s| s.1).max()?))
+    }
+
+    /// Most automaton states at any bond; memory is half its square times χ² entries.
+    #[must_use]
+    pub fn automaton_width(&self) -> usize {
+        let Some((first, last)) = self.support() else { return 0 };
+        (first..last).map(|site| self.rests_after(site).count() + 2).max().unwrap_or(2)
+    }
+
+    /// Distinct rests of words that began at or before `site` and go on after it.
+    fn rests_after(&self, site: usize) -> impl Iterator<Item = &[Pauli]> {
+        let mut rests: Vec<&[Pauli]> = self
+            .terms
+            .iter()
+            .filter(|(_, word)| word.first <= site && site + 1 < word.first + word.letters.len())
+            .map(|(_, word)| &word.letters[site + 1 - word.first..])
+            .collect();
+        rests.sort_unstable();
+        rests.dedup();
+        rests.into_iter()
+    }
+
+    /// Words that begin on each site, with equal words added up.
+    fn beginnings(&self, site: usize) -> BTreeMap<&[Pauli], f64> {
+        let mut beginnings: BTreeMap<&[Pauli], f64> = BTreeMap::new();
+        for (coefficient, word) in &self.terms {
+            if !word.is_identity() && word.first == site {
+                *beginnings.entry(word.letters.as_slice()).or_insert(0.0) += coefficient;
+            }
+        }
+        beginnings
+    }
+}
+
+/// ⟨H²⟩ - ⟨H⟩² of one sum. Cost O(w² χ³) for each site of its support, w the automaton's width
+/// (3 for nearest-neighbour chains).
+pub fn variance<T: Scalar>(state: &Mps<T>, sum: &PauliSum<'_>, readout: Readout) -> f64 {
+    let Some((first, last)) = sum.support() else { return 0.0 };
+    let environments = Environments::new(state, readout);
+    let mut pairs: BTreeMap<(Layer<'_>, Layer<'_>), Vec<T>> = BTreeMap::new();
+    pairs.insert((Layer::Start, Layer::Start), environments.left(first));
+    for at in first..=last {
+        let site = &state.sites[at];
+        let beginnings = sum.beginnings(at);
+        let mut products = BTreeMap::new();
+        for ((bra, ket), environment) in &pairs {
+            let mut source = Source { bra: *bra, ket: *ket, half: Vec::new() };
+            half_transfer(environment, site, &mut source.half);
+            source.advance(site.left, &beginnings, &mut products);
+            if bra != ket {
+                let mut mirrored = Source { bra: *ket, ket: *bra, half: source.half };
+                half_transfer(&adjoint(environment, site.left), site, &mut mirrored.half);
+                mirrored.advance(site.left, &beginnings, &mut products);
+            }
+        }
+        pairs = products
+            .into_iter()
+            .map(|(layers, product)| (layers, finish_transfer(site, &product, site.right)))
+            .collect();
+    }
+    let value = |bra, ket| {
+        pairs.get(&(bra, ket)).map_or(0.0, |environment| environments.close(environment, last).re)
+    };
+    let norm = value(Layer::Start, Layer::Start);
+    let mean = value(Layer::Start, Layer::Done) / norm;
+    value(Layer::Done, Layer::Done) / norm - mean * mean
+}
+
+/// One pair of automaton states with its half-contracted environment `Σ_b E_xy[a b] B[b t d]`.
+struct Source<'a, T> {
+    bra: Layer<'a>,
+    ket: Layer<'a>,
+    half: Vec<T>,
+}
+
+impl<'a, T: Scalar> Source<'a, T> {
+    /// Adds `K'_{x'y'}[a s d] = Σ_{P Q} c_P c_Q (P Q)[s t] · half[a t d]` to the pairs it leads to.
+    fn advance(
+        &self,
+        left: usize,
+        beginnings: &BTreeMap<&'a [Pauli], f64>,
+        products: &mut BTreeMap<(Layer<'a>, Layer<'a>), Vec<T>>,
+    ) {
+        for (bra_next, p, bra_weight) in transitions(self.bra, beginnings) {
+            for (ket_next, q, ket_weight) in transitions(self.ket, beginnings) {
+                if bra_next > ket_next {
+                    continue;
+                }
+                let operator = product(p.matrix(), q.matrix(), bra_weight * ket_weight);
+                let turned = apply_matrix(&self.half, left, &operator.map(T::from_c64));
+                match products.get_mut(&(bra_next, ket_next)) {
+                    Some(sum) => sum.iter_mut().zip(turned).for_each(|(s, t)| *s += t),
+                    None => {
+                        products.insert((bra_next, ket_next), turned);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where a layer's automaton can go over one site: next state, letter, weight.
+fn transitions<'a>(
+    layer: Layer<'a>,
+    beginnings: &BTreeMap<&'a [Pauli], f64>,
+) -> Vec<(Layer<'a>, Pauli, f64)> {
+    let read = |letters: &'a [Pauli], weight| {
+        let next = if letters.len() == 1 { Layer::Done } else { Layer::Rest(&letters[1..]) };
+        (next, letters[0], weight)
+    };
+    match layer {
+        Layer::Start => std::iter::once((Layer::Start, Pauli::I, 1.0))
+            .chain(beginnings.iter().map(|(letters, weight)| read(letters, *weight)))
+            .collect(),
+        Layer::Rest(letters) => vec![read(letters, 1.0)],
+        Layer::Done => vec![(Layer::Done, Pauli::I, 1.0)],
+    }
+}
+
+fn product(p: [C64; 4], q: [C64; 4], weight: f64) -> [C64; 4] {
+    let entry =
+        |row: usize, col: usize| (p[2 * row] * q[col] + p[2 * row + 1] * q[2 + col]) * weight;
+    [entry(0, 0), entry(0, 1), entry(1, 0), entry(1, 1)]
+}
+
+fn adjoint<T: Scalar>(environment: &[T], dim: usize) -> Vec<T> {
+    (0..dim * dim).map(|i| environment[i % dim * dim + i / dim].conj()).collect()
+}

@@ -1,0 +1,28 @@
+//! What a run discarded, where, and how: the figures a reader needs to judge a result.
+
+use crate::linalg::MethodCounts;
+
+/// Figures of one circuit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// ⟨ψ|ψ⟩ of the state that is never renormalised: the estimate of the fidelity, too high where
+    /// truncation errors add up coherently (smooth circuits).
+    pub norm: f64,
+    /// Relative weight discarded at the bond right of each site, summed over the steps there.
+    pub discarded: Vec<f64>,
+    /// Bond dimensions at the end.
+    pub bonds: Vec<usize>,
+    /// Largest bond at any time.
+    pub largest_bond: usize,
+    /// Bonds that `max_bond_dim` cut at some step.
+    pub saturated: Vec<bool>,
+    /// Weight discarded inside the light cone of each few-wire value, in the order words,
+    /// variances, probabilities, densities.
+    pub cones: Vec<f64>,
+    /// Which factorizations served.
+    pub methods: MethodCounts,
+    /// Canonicalising sweeps.
+    pub sweeps: usize,
+    /// Wall time of the circuit, readout included.
+    pub seconds: f64,
+}

@@ -1,0 +1,93 @@
+//! What to read from an evolved state, in terms of wires.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::pauli::Pauli;
+
+/// Values to read from every row of a group.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Requests {
+    /// Distinct Pauli words as `(wire, letter)` lists; the empty list is the identity.
+    pub words: Vec<Vec<(usize, Pauli)>>,
+    /// Sums of words whose variance is asked: ranges of `variance_terms`.
+    pub variances: Vec<Range<usize>>,
+    /// Index of the word of each term.
+    pub variance_terms: Vec<usize>,
+    /// Coefficient of each term: one row for all, or one for each row of the group.
+    pub variance_coefficients: Vec<f64>,
+    /// Wires of each distribution, the first most significant.
+    pub probabilities: Vec<Vec<usize>>,
+    /// Wires of each reduced density matrix, the first most significant.
+    pub densities: Vec<Vec<usize>>,
+    /// Whether all 2^n amplitudes are asked.
+    pub dense_state: bool,
+}
+
+impl Requests {
+    /// Whether some value is of few wires (read with the chosen readout).
+    #[must_use]
+    pub fn has_local(&self) -> bool {
+        !(self.words.is_empty()
+            && self.variances.is_empty()
+            && self.probabilities.is_empty()
+            && self.densities.is_empty())
+    }
+
+    /// Wires of every few-wire value: words, variances, probabilities, densities, in this order.
+    pub(crate) fn supports(&self) -> Vec<Vec<usize>> {
+        let word = |index: usize| self.words[index].iter().map(|(wire, _)| *wire);
+        let words = (0..self.words.len()).map(|index| word(index).collect());
+        let variances = self.variances.iter().map(|terms| {
+            let mut wires: Vec<usize> =
+                self.variance_terms[terms.clone()].iter().flat_map(|&index| word(index)).collect();
+            wires.sort_unstable();
+            wires.dedup();
+            wires
+        });
+        let lists = self.probabilities.iter().chain(&self.densities).cloned();
+        words.chain(variances).chain(lists).collect()
+    }
+
+    /// # Errors
+    /// [`Error::InvalidInput`] if a wire is out of range or repeated, an index or a length is off
+    /// or a coefficient is not finite.
+    pub(crate) fn check(&self, n_wires: usize, rows: usize) -> Result<()> {
+        let words = self.words.iter().map(|word| word.iter().map(|(wire, _)| *wire).collect());
+        let lists = self.probabilities.iter().chain(&self.densities).cloned();
+        for mut wires in words.chain(lists).collect::<Vec<Vec<usize>>>() {
+            wires.sort_unstable();
+            if wires.last().is_some_and(|wire| *wire >= n_wires) {
+                return Err(Error::invalid(format!(
+                    "expected measured wires below {n_wires}, got {wires:?}"
+                )));
+            }
+            if wires.windows(2).any(|pair| pair[0] == pair[1]) {
+                return Err(Error::invalid(format!("a measurement repeats a wire: {wires:?}")));
+            }
+        }
+        let terms = self.variance_terms.len();
+        let covered = self.variances.iter().all(|range| range.end <= terms);
+        if !covered || self.variance_terms.iter().any(|&word| word >= self.words.len()) {
+            return Err(Error::invalid("a variance names terms or words that do not exist"));
+        }
+        let coefficients = self.variance_coefficients.len();
+        if coefficients != terms && coefficients != terms * rows {
+            return Err(Error::invalid(format!(
+                "expected {terms} variance coefficients for all rows or for each of {rows} rows, \
+                 got {coefficients}"
+            )));
+        }
+        if let Some(bad) = self.variance_coefficients.iter().find(|c| !c.is_finite()) {
+            return Err(Error::invalid(format!("an observable's coefficient is {bad}")));
+        }
+        Ok(())
+    }
+
+    /// Coefficients of the variance terms in one row.
+    pub(crate) fn coefficients(&self, row: usize) -> &[f64] {
+        let terms = self.variance_terms.len();
+        let start = if self.variance_coefficients.len() == terms { 0 } else { row * terms };
+        &self.variance_coefficients[start..start + terms]
+    }
+}

@@ -1,0 +1,442 @@
+//! The state against a dense vector, at sizes where both can be had.
+
+use std::ops::Range;
+use std::sync::atomic::AtomicBool;
+
+use bondline::linalg::Method;
+use bondline::mps::{
+    Evolution, Mps, Parallelism, PauliSum, PauliWord, Scratches, SiteTensor, Step, StepGate,
+    canonicalise, dense_amplitudes, evolve, log_norm_squared, overlap, pauli_expectations,
+    probabilities, reduced_density_matrix, renyi_two_entropy, schmidt_weights, variance,
+    von_neumann_entropy,
+};
+use bondline::{C32, C64, Pauli, Readout, Result, Scalar};
+
+const READOUTS: [Readout; 2] = [Readout::Local, Readout::State];
+
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> f64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        f64::from((self.0 >> 33) as u32) / f64::from(1_u32 << 30) - 1.0
+    }
+
+    /// A random unitary: Gram-Schmidt on random columns.
+    fn unitary<const ENTRIES: usize>(&mut self, dim: usize) -> [C64; ENTRIES] {
+        let mut columns: Vec<Vec<C64>> = Vec::new();
+        while columns.len() < dim {
+            let mut column: Vec<C64> =
+                (0..dim).map(|_| C64::new(self.next(), self.next())).collect();
+            for other in &columns {
+                let along: C64 = other.iter().zip(&column).map(|(o, c)| o.conj() * c).sum();
+                column.iter_mut().zip(other).for_each(|(c, o)| *c -= o * along);
+            }
+            let norm = column.iter().map(C64::norm_sqr).sum::<f64>().sqrt();
+            if norm > 0.1 {
+                columns.push(column.into_iter().map(|c| c / norm).collect());
+            }
+        }
+        std::array::from_fn(|index| columns[index % dim][index / dim])
+    }
+}
+
+/// A brickwall of random gates with random one-site gates between.
+fn brickwall(
+    n: usize,
+    depth: usize,
+    limit: Option<usize>,
+    seed: u64,
+) -> (Vec<Step<C64>>, Vec<Range<usize>>) {
+    let mut random = Random(seed);
+    let (mut steps, mut levels) = (Vec::new(), Vec::new());
+    for layer in 0..depth {
+        let start = steps.len();
+        for site in 0..n {
+            let gate = StepGate::One(random.unitary::<4>(2));
+            steps.push(Step { site, gate, limit });
+        }
+        levels.push(start..steps.len());
+        let start = steps.len();
+        for site in (layer % 2..n.saturating_sub(1)).step_by(2) {
+            let gate = StepGate::Two(random.unitary::<16>(4), 4);
+            steps.push(Step { site, gate, limit });
+        }
+        levels.push(start..steps.len());
+    }
+    (steps, levels)
+}
+
+fn evolution(cutoff: f64, sweep_threshold: Option<f64>) -> Evolution {
+    Evolution { cutoff, method: Method::Auto, sweep_threshold, max_entries: usize::MAX }
+}
+
+fn run<T: Scalar>(
+    n: usize,
+    steps: &[Step<C64>],
+    levels: &[Range<usize>],
+    evolution: &Evolution,
+) -> Result<(Mps<T>, bondline::mps::EvolutionLog)> {
+    let steps: Vec<Step<T>> = steps
+        .iter()
+        .map(|step| Step {
+            site: step.site,
+            limit: step.limit,
+            gate: match &step.gate {
+                StepGate::One(u) => StepGate::One(u.map(T::from_c64)),
+                StepGate::Two(u, rank) => StepGate::Two(u.map(T::from_c64), *rank),
+            },
+        })
+        .collect();
+    let mut state = Mps::zeros(n)?;
+    let log = evolve(
+        &mut state,
+        &steps,
+        levels,
+        evolution,
+        Parallelism::Sequential,
+        &Scratches::default(),
+        &AtomicBool::new(false),
+    )?;
+    Ok((state, log))
+}
+
+/// The same steps on 2^n amplitudes, site 0 most significant.
+fn dense(n: usize, steps: &[Step<C64>]) -> Vec<C64> {
+    let mut vector = vec![C64::ZERO; 1 << n];
+    vector[0] = C64::ONE;
+    for step in steps {
+        match &step.gate {
+            StepGate::One(u) => apply(&mut vector, n, &[step.site], u),
+            StepGate::Two(u, _) => apply(&mut vector, n, &[step.site, step.site + 1], u),
+        }
+    }
+    vector
+}
+
+fn apply(vector: &mut [C64], n: usize, sites: &[usize], u: &[C64]) {
+    let dim = 1 << sites.len();
+    let old = vector.to_vec();
+    let bit = |index: usize, site: usize| index >> (n - 1 - site) & 1;
+    for (index, value) in vector.iter_mut().enumerate() {
+        let row = sites.iter().fold(0, |row, &site| 2 * row + bit(index, site));
+        *value = (0..dim)
+            .map(|col| {
+                let source = sites.iter().enumerate().fold(index, |source, (place, &site)| {
+                    let wanted = col >> (sites.len() - 1 - place) & 1;
+                    source & !(1 << (n - 1 - site)) | wanted << (n - 1 - site)
+                });
+                u[row * dim + col] * old[source]
+            })
+            .sum();
+    }
+}
+
+fn pauli(letter: Pauli) -> [C64; 4] {
+    let (zero, one, i) = (C64::ZERO, C64::ONE, C64::new(0.0, 1.0));
+    match letter {
+        Pauli::I => [one, zero, zero, one],
+        Pauli::X => [zero, one, one, zero],
+        Pauli::Y => [zero, -i, i, zero],
+        Pauli::Z => [one, zero, zero, -one],
+    }
+}
+
+fn apply_word(vector: &[C64], n: usize, factors: &[(usize, Pauli)]) -> Vec<C64> {
+    let mut image = vector.to_vec();
+    for (site, letter) in factors {
+        apply(&mut image, n, &[*site], &pauli(*letter));
+    }
+    image
+}
+
+fn inner(a: &[C64], b: &[C64]) -> C64 {
+    a.iter().zip(b).map(|(x, y)| x.conj() * y).sum()
+}
+
+fn words(n: usize) -> Vec<Vec<(usize, Pauli)>> {
+    let mut words = vec![vec![]];
+    for site in 0..n {
+        for letter in [Pauli::X, Pauli::Y, Pauli::Z] {
+            words.push(vec![(site, letter)]);
+            words.push(vec![((site + 2) % n, Pauli::Z), (site, letter)]);
+        }
+    }
+    words.push((0..n).map(|site| (site, Pauli::Y)).collect());
+    words.push(vec![(0, Pauli::Z), (n - 1, Pauli::X)]);
+    words.iter_mut().for_each(|word| {
+        word.sort_unstable_by_key(|factor: &(usize, Pauli)| factor.0);
+        word.dedup_by_key(|factor| factor.0);
+    });
+    words
+}
+
+#[test]
+fn untruncated_values_are_those_of_the_dense_vector() -> Result<()> {
+    for (n, depth) in [(1, 2), (2, 3), (3, 4), (6, 8), (9, 9)] {
+        let (steps, levels) = brickwall(n, depth, None, n as u64);
+        let (state, log) = run::<C64>(n, &steps, &levels, &evolution(0.0, None))?;
+        let vector = dense(n, &steps);
+        let order: Vec<usize> = (0..n).collect();
+        let amplitudes = dense_amplitudes(&state, &order);
+        assert!((inner(&vector, &amplitudes) - 1.0).norm() < 1e-12);
+        assert!(log.discarded.iter().all(|weight| *weight < 1e-25));
+        assert!(state.canonical_error() < 1e-12);
+        assert!(log_norm_squared(&state).abs() < 1e-12);
+        let words = words(n);
+        let on_sites: Vec<PauliWord> = words.iter().map(|word| PauliWord::new(word)).collect();
+        for readout in READOUTS {
+            let values = pauli_expectations(&state, &on_sites, readout, false);
+            for (word, value) in words.iter().zip(&values) {
+                let expected = inner(&vector, &apply_word(&vector, n, word)).re;
+                assert!((value - expected).abs() < 1e-11, "{word:?}: {value} {expected}");
+            }
+            let coefficients: Vec<f64> = (0..words.len()).map(|i| 0.3 - 0.05 * i as f64).collect();
+            let sum = PauliSum { terms: coefficients.iter().copied().zip(&on_sites).collect() };
+            let mut image = vec![C64::ZERO; 1 << n];
+            for (c, word) in coefficients.iter().zip(&words) {
+                let part = apply_word(&vector, n, word);
+                image.iter_mut().zip(part).for_each(|(x, y)| *x += y * *c);
+            }
+            let mean = inner(&vector, &image).re;
+            let expected = inner(&image, &image).re - mean * mean;
+            let found = variance(&state, &sum, readout);
+            assert!((found - expected).abs() < 1e-9 * expected.max(1.0), "{found} {expected}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn probabilities_and_density_matrices_follow_the_order_of_their_sites() -> Result<()> {
+    let n = 6;
+    let (steps, levels) = brickwall(n, 6, None, 77);
+    let (state, _) = run::<C64>(n, &steps, &levels, &evolution(0.0, None))?;
+    let vector = dense(n, &steps);
+    let bits = |index: usize, sites: &[usize]| {
+        sites.iter().fold(0, |bits, &site| 2 * bits + (index >> (n - 1 - site) & 1))
+    };
+    for sites in [vec![0], vec![5], vec![2, 3], vec![4, 1], vec![5, 0, 2], vec![3, 1, 0, 5, 2, 4]] {
+        for readout in READOUTS {
+            let mut expected = vec![0.0; 1 << sites.len()];
+            for (index, amplitude) in vector.iter().enumerate() {
+                expected[bits(index, &sites)] += amplitude.norm_sqr();
+            }
+            let found = probabilities(&state, &sites, readout);
+            assert!((found.iter().sum::<f64>() - 1.0).abs() < 1e-14);
+            for (x, y) in found.iter().zip(&expected) {
+                assert!((x - y).abs() < 1e-12, "{sites:?}");
+            }
+            if sites.len() > 4 {
+                continue;
+            }
+            let dim = 1 << sites.len();
+            let rest: Vec<usize> = (0..n).filter(|site| !sites.contains(site)).collect();
+            let rho = reduced_density_matrix(&state, &sites, readout);
+            for row in 0..dim {
+                for col in 0..dim {
+                    let mut expected = C64::ZERO;
+                    for (i, a) in vector.iter().enumerate().filter(|(i, _)| bits(*i, &sites) == row)
+                    {
+                        for (j, b) in vector.iter().enumerate() {
+                            if bits(j, &sites) == col && bits(i, &rest) == bits(j, &rest) {
+                                expected += a * b.conj();
+                            }
+                        }
+                    }
+                    let found = rho[row * dim + col];
+                    assert!((found - expected).norm() < 1e-12, "{sites:?} {row} {col}");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn schmidt_values_are_those_of_the_cut_and_entropies_follow() -> Result<()> {
+    let n = 7;
+    let (steps, levels) = brickwall(n, 7, None, 5);
+    let (state, _) = run::<C64>(n, &steps, &levels, &evolution(0.0, None))?;
+    let vector = dense(n, &steps);
+    for cut in 1..n {
+        // The purity of the left block from its density matrix is Σ w².
+        let (rows, cols) = (1 << cut, 1 << (n - cut));
+        let mut purity = 0.0;
+        for i in 0..rows {
+            for j in 0..rows {
+                let left = |row: usize| vector[row * cols..(row + 1) * cols].iter();
+                let entry: C64 = left(i).zip(left(j)).map(|(a, b)| a * b.conj()).sum();
+                purity += entry.norm_sqr();
+            }
+        }
+        let weights = schmidt_weights(&state, cut);
+        assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!((renyi_two_entropy(&weights) + purity.ln()).abs() < 1e-10);
+        let entropy = von_neumann_entropy(&weights);
+        assert!(entropy >= renyi_two_entropy(&weights) - 1e-12);
+        assert!(entropy <= (weights.len() as f64).ln() + 1e-12);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_sweep_restores_the_form_and_changes_nothing_else() -> Result<()> {
+    let n = 10;
+    let (steps, levels) = brickwall(n, 10, Some(6), 3);
+    let (mut state, log) = run::<C64>(n, &steps, &levels, &evolution(0.0, None))?;
+    assert!(log.saturated.iter().any(|full| *full));
+    let before = state.clone();
+    let norm = log_norm_squared(&before);
+    assert!(norm < -0.1, "this circuit should lose weight, ln norm = {norm}");
+    assert!(state.canonical_error() > 1e-3);
+    canonicalise(&mut state)?;
+    assert!(state.canonical_error() < 1e-12);
+    assert!((log_norm_squared(&state) - norm).abs() < 1e-12);
+    let cosine = overlap(&before, &state)?;
+    assert!((cosine.log_modulus - norm).abs() < 1e-12);
+    assert!((cosine.phase - 1.0).norm() < 1e-12, "the sweep changed the phase");
+    // In canonical form both readouts are one state.
+    let words: Vec<PauliWord> = words(n).iter().map(|word| PauliWord::new(word)).collect();
+    let local = pauli_expectations(&state, &words, Readout::Local, false);
+    let global = pauli_expectations(&before, &words, Readout::State, false);
+    for (x, y) in local.iter().zip(&global) {
+        assert!((x - y).abs() < 1e-11, "{x} {y}");
+    }
+    Ok(())
+}
+
+#[test]
+fn adaptive_sweeps_do_not_lose_fidelity() -> Result<()> {
+    let n = 14;
+    let (steps, levels) = brickwall(n, 16, Some(16), 8);
+    let vector = dense(n, &steps);
+    let order: Vec<usize> = (0..n).collect();
+    let fidelity = |threshold| -> Result<(f64, f64, usize)> {
+        let (state, log) = run::<C64>(n, &steps, &levels, &evolution(0.0, threshold))?;
+        let overlap = inner(&vector, &dense_amplitudes(&state, &order)).norm_sqr();
+        Ok((overlap, log_norm_squared(&state).exp(), log.sweeps))
+    };
+    let (never, never_norm, _) = fidelity(None)?;
+    let (adaptive, adaptive_norm, sweeps) = fidelity(Some(0.05))?;
+    let (always, _, all) = fidelity(Some(0.0))?;
+    assert!(sweeps > 0 && sweeps < all, "{sweeps} of {all}");
+    assert!(adaptive > never, "{adaptive} {never}");
+    assert!(adaptive > always - 2e-3, "{adaptive} {always}");
+    // The norm is an estimate of the fidelity on random circuits, with and without sweeps.
+    assert!((never_norm - never).abs() < 0.02, "{never_norm} {never}");
+    assert!((adaptive_norm - adaptive).abs() < 0.02, "{adaptive_norm} {adaptive}");
+    Ok(())
+}
+
+#[test]
+fn overlaps_are_those_of_the_dense_vectors() -> Result<()> {
+    let n = 8;
+    let (one, levels) = brickwall(n, 5, None, 1);
+    let (two, _) = brickwall(n, 5, None, 2);
+    let (a, _) = run::<C64>(n, &one, &levels, &evolution(0.0, None))?;
+    let (b, _) = run::<C64>(n, &two, &levels, &evolution(0.0, None))?;
+    let expected = inner(&dense(n, &one), &dense(n, &two));
+    assert!((overlap(&a, &b)?.value() - expected).norm() < 1e-12);
+    assert!((overlap(&b, &a)?.value() - expected.conj()).norm() < 1e-12);
+    assert!(overlap(&a, &Mps::zeros(7)?).is_err());
+    Ok(())
+}
+
+#[test]
+fn overlaps_too_small_for_a_number_keep_their_logarithm() -> Result<()> {
+    let n = 2000;
+    let tilted =
+        SiteTensor { left: 1, right: 1, entries: vec![C64::new(0.6, 0.0), C64::new(0.0, 0.8)] };
+    let state = Mps::from_tensors(vec![tilted; n])?;
+    let found = overlap(&Mps::zeros(n)?, &state)?;
+    assert!((found.log_modulus - n as f64 * 0.6_f64.ln()).abs() < 1e-8);
+    assert_eq!(found.value().norm(), 0.0);
+    Ok(())
+}
+
+#[test]
+fn single_precision_is_right_to_1e_4() -> Result<()> {
+    let n = 8;
+    let (steps, levels) = brickwall(n, 12, None, 13);
+    let (state, _) = run::<C32>(n, &steps, &levels, &evolution(1e-12, None))?;
+    let vector = dense(n, &steps);
+    let words = words(n);
+    let on_sites: Vec<PauliWord> = words.iter().map(|word| PauliWord::new(word)).collect();
+    for readout in READOUTS {
+        let values = pauli_expectations(&state, &on_sites, readout, false);
+        for (word, value) in words.iter().zip(&values) {
+            let expected = inner(&vector, &apply_word(&vector, n, word)).re;
+            assert!((value - expected).abs() < 2e-5, "{word:?}: {value} {expected}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn bits_do_not_depend_on_the_number_of_threads() -> Result<()> {
+    let n = 24;
+    let (steps, levels) = brickwall(n, 14, Some(48), 4);
+    let words: Vec<PauliWord> = words(n).iter().map(|word| PauliWord::new(word)).collect();
+    let mut seen: Option<(Mps<C64>, Vec<f64>)> = None;
+    for threads in [1, 2, 4] {
+        let found = bondline::pool(threads)?.install(|| -> Result<_> {
+            let mut state = Mps::zeros(n)?;
+            evolve(
+                &mut state,
+                &steps,
+                &levels,
+                &evolution(1e-20, Some(0.05)),
+                Parallelism::Pool,
+                &Scratches::default(),
+                &AtomicBool::new(false),
+            )?;
+            let values = pauli_expectations(&state, &words, Readout::Local, true);
+            Ok((state, values))
+        })?;
+        match &seen {
+            None => seen = Some(found),
+            Some(first) => assert!(*first == found, "{threads} threads gave other bits"),
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_set_flag_stops_the_evolution_and_a_small_limit_refuses_it() -> Result<()> {
+    let (steps, levels) = brickwall(8, 8, None, 6);
+    let attempt = |cancel: bool, max_entries: usize| {
+        let mut evolution = evolution(0.0, None);
+        evolution.max_entries = max_entries;
+        evolve(
+            &mut Mps::zeros(8)?,
+            &steps,
+            &levels,
+            &evolution,
+            Parallelism::Sequential,
+            &Scratches::default(),
+            &AtomicBool::new(cancel),
+        )
+    };
+    assert_eq!(attempt(true, usize::MAX).err(), Some(bondline::Error::Interrupted));
+    assert!(matches!(attempt(false, 100), Err(bondline::Error::Resource(_))));
+    Ok(())
+}
+
+#[test]
+fn bad_tensors_are_refused() {
+    let good = SiteTensor { left: 1, right: 1, entries: vec![C64::ONE, C64::ZERO] };
+    let wide = SiteTensor { left: 2, right: 1, entries: vec![C64::ONE; 4] };
+    let zero = SiteTensor { left: 1, right: 1, entries: vec![C64::ZERO; 2] };
+    let broken = SiteTensor { left: 1, right: 1, entries: vec![C64::new(f64::NAN, 0.0); 2] };
+    for (tensors, word) in [
+        (vec![], "at least one site"),
+        (vec![good.clone(), wide], "left bond"),
+        (vec![good.clone(), zero], "norm"),
+        (vec![good, broken], "finite"),
+    ] {
+        let message = Mps::from_tensors(tensors).err().map(|error| error.to_string());
+        assert!(message.clone().is_some_and(|text| text.contains(word)), "{message:?}");
+    }
+}

@@ -1,0 +1,25 @@
+//! `bondline._core`: types in, arrays out, one error map. Nothing is computed here.
+
+mod errors;
+mod input;
+mod output;
+mod run;
+
+use pyo3::prelude::*;
+
+/// Rust engine of bondline.
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use crate::output::GroupResult;
+    #[pymodule_export]
+    use crate::run::{gate_table, plan_cache_info, run};
+
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::errors::keep_panics_quiet();
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
