@@ -352,7 +352,7 @@ fn overlaps_too_small_for_a_number_keep_their_logarithm() -> Result<()> {
     let state = Mps::from_tensors(vec![tilted; n])?;
     let found = overlap(&Mps::zeros(n)?, &state)?;
     assert!((found.log_modulus - n as f64 * 0.6_f64.ln()).abs() < 1e-8);
-    assert_eq!(found.value().norm(), 0.0);
+    assert!(found.value().norm() < f64::MIN_POSITIVE);
     Ok(())
 }
 
@@ -404,13 +404,13 @@ fn bits_do_not_depend_on_the_number_of_threads() -> Result<()> {
 }
 
 #[test]
-fn a_set_flag_stops_the_evolution_and_a_small_limit_refuses_it() -> Result<()> {
+fn a_set_flag_stops_the_evolution_and_a_small_limit_refuses_it() {
     let (steps, levels) = brickwall(8, 8, None, 6);
     let attempt = |cancel: bool, max_entries: usize| {
         let mut evolution = evolution(0.0, None);
         evolution.max_entries = max_entries;
         evolve(
-            &mut Mps::zeros(8)?,
+            &mut Mps::zeros(8).unwrap(),
             &steps,
             &levels,
             &evolution,
@@ -421,7 +421,6 @@ fn a_set_flag_stops_the_evolution_and_a_small_limit_refuses_it() -> Result<()> {
     };
     assert_eq!(attempt(true, usize::MAX).err(), Some(bondline::Error::Interrupted));
     assert!(matches!(attempt(false, 100), Err(bondline::Error::Resource(_))));
-    Ok(())
 }
 
 #[test]

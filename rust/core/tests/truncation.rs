@@ -31,8 +31,10 @@ fn product(a: &[C64], b: &[C64], rows: usize, inner: usize, cols: usize) -> Vec<
 /// A random matrix whose k-th direction is damped by `decay^k`; `rank` caps the rank.
 fn graded(seed: u64, rows: usize, cols: usize, rank: usize, decay: f64) -> Vec<C64> {
     let mut left = random(seed, rows * rank);
-    for (k, column) in left.chunks_exact_mut(rows).enumerate() {
-        column.iter_mut().for_each(|x| *x *= decay.powi(k as i32));
+    let mut damping = 1.0;
+    for column in left.chunks_exact_mut(rows) {
+        column.iter_mut().for_each(|x| *x *= damping);
+        damping *= decay;
     }
     product(&left, &random(seed ^ 0xABCD, rank * cols), rows, rank, cols)
 }

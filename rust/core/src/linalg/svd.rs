@@ -122,6 +122,7 @@ fn of_adjoint(a: MatRef<'_, C64>, workspace: &mut Workspace) -> Option<(Vec<f64>
 /// One-sided Jacobi on `aᴴ` (Hestenes 1958; de Rijk 1989): rotate pairs of columns until all are
 /// orthogonal; their lengths are the singular values and their directions the right vectors.
 /// Slow (a few hundred times n³ flops), accurate to every relative digit, and it always converges.
+#[allow(clippy::unnecessary_wraps)] // one signature for every rung
 fn jacobi(a: MatRef<'_, C64>, workspace: &mut Workspace) -> Option<(Vec<f64>, Vec<C64>)> {
     let (rows, cols) = a.shape();
     let rank = rows.min(cols);

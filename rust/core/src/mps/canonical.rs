@@ -81,7 +81,8 @@ pub fn canonicalise<T: Scalar>(state: &mut Mps<T>) -> Result<MethodCounts> {
             // Left of the first site only a number remains: the norm and a phase.
             log_norm += us[0].norm().ln();
             let phase = us[0] / us[0].norm();
-            entries.iter_mut().for_each(|x| *x = *x * T::from_c64(phase));
+            let phase = T::from_c64(phase);
+            entries = entries.into_iter().map(|x| x * phase).collect();
         }
         state.sites[i] = SiteTensor { left: kept, right: r, entries };
         state.schmidt[i] = cut.schmidt;

@@ -24,9 +24,15 @@ pub enum Readout {
 /// Environments of every bond for one readout.
 pub(crate) struct Environments<'a, T> {
     state: &'a Mps<T>,
-    /// For the state readout: left[i] of bond i (left of site i) and right[i] of the same bond.
-    /// Each is scaled to a largest entry of 1; every value is a ratio, so scales cancel.
-    contracted: Option<(Vec<Vec<T>>, Vec<Vec<T>>)>,
+    /// For the state readout only; the local one needs none.
+    contracted: Option<Contracted<T>>,
+}
+
+/// Environments of the bond left of each site, from both sides. Each is scaled to a largest entry
+/// of 1; every value is a ratio, so scales cancel.
+struct Contracted<T> {
+    left: Vec<Vec<T>>,
+    right: Vec<Vec<T>>,
 }
 
 impl<'a, T: Scalar> Environments<'a, T> {
@@ -48,7 +54,7 @@ impl<'a, T: Scalar> Environments<'a, T> {
             }
             right.push(Vec::new());
             right.reverse();
-            (left, right)
+            Contracted { left, right }
         });
         Self { state, contracted }
     }
@@ -59,36 +65,30 @@ impl<'a, T: Scalar> Environments<'a, T> {
 
     /// Environment left of `site`.
     pub(crate) fn left(&self, site: usize) -> Vec<T> {
-        match &self.contracted {
-            Some((left, _)) => left[site].clone(),
-            None => {
-                let schmidt = &self.state.schmidt[site];
-                let dim = schmidt.len();
-                let mut diagonal = vec![T::ZERO; dim * dim];
-                for (a, s) in schmidt.iter().enumerate() {
-                    diagonal[a * dim + a] = T::ONE.scale(s * s);
-                }
-                diagonal
-            }
+        if let Some(contracted) = &self.contracted {
+            return contracted.left[site].clone();
         }
+        let schmidt = &self.state.schmidt[site];
+        let dim = schmidt.len();
+        let mut diagonal = vec![T::ZERO; dim * dim];
+        for (a, s) in schmidt.iter().enumerate() {
+            diagonal[a * dim + a] = T::ONE.scale(s * s);
+        }
+        diagonal
     }
 
     /// Environment right of `site`; `None` is the identity.
     pub(crate) fn right(&self, site: usize) -> Option<&[T]> {
-        self.contracted.as_ref().map(|(_, right)| right[site + 1].as_slice())
+        self.contracted.as_ref().map(|contracted| contracted.right[site + 1].as_slice())
     }
 
     /// `Σ_{c d} E[c d] R[c d]` at the bond right of `site`.
     pub(crate) fn close(&self, environment: &[T], site: usize) -> C64 {
-        match self.right(site) {
-            Some(right) => {
-                environment.iter().zip(right).map(|(e, r)| e.to_c64() * r.to_c64()).sum()
-            }
-            None => {
-                let dim = self.state.sites[site].right;
-                environment.iter().step_by(dim + 1).map(|e| e.to_c64()).sum()
-            }
+        if let Some(right) = self.right(site) {
+            return environment.iter().zip(right).map(|(e, r)| e.to_c64() * r.to_c64()).sum();
         }
+        let dim = self.state.sites[site].right;
+        environment.iter().step_by(dim + 1).map(|e| e.to_c64()).sum()
     }
 }
 

@@ -5,7 +5,7 @@ use crate::mps::Mps;
 use crate::mps::environment::{scale_to_one, transfer};
 use crate::scalar::{C64, Scalar};
 
-/// ⟨a|b⟩ = phase · exp(log_modulus).
+/// ⟨a|b⟩ = `phase` · exp(`log_modulus`).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Overlap {
     /// Natural logarithm of the modulus; minus infinity for orthogonal states.

@@ -30,7 +30,7 @@ pub struct PauliSum<'a> {
     pub terms: Vec<(f64, &'a PauliWord)>,
 }
 
-/// States of the automaton at a bond; the order fixes which of E_xy and E_yx is kept.
+/// States of the automaton at a bond; the order fixes which of `E_xy` and `E_yx` is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Layer<'a> {
     Start,
