@@ -52,6 +52,7 @@
 
 pub mod circuit;
 mod error;
+mod guard;
 pub mod linalg;
 pub mod mps;
 mod pauli;
@@ -64,6 +65,7 @@ mod scalar;
 
 pub use circuit::Ordering;
 pub use error::{Error, Result};
+pub use guard::{guarded, panics_are_caught};
 pub use linalg::Method;
 pub use mps::Readout;
 pub use pauli::Pauli;

@@ -9,6 +9,9 @@ use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
 
+/// Names of the threads begin with this.
+pub(crate) const THREAD_NAME: &str = "bondline-";
+
 /// A pool and what it is for, in a list that only grows. Nothing here is locked while a pool is
 /// made or looked up, so a fork at any moment leaves no lock behind that nobody holds.
 struct Node {
@@ -58,7 +61,7 @@ pub fn pool(threads: usize) -> Result<&'static rayon::ThreadPool> {
 fn build(threads: usize) -> Result<rayon::ThreadPool> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
-        .thread_name(|index| format!("bondline-{index}"))
+        .thread_name(|index| format!("{THREAD_NAME}{index}"))
         .build()
         .map_err(|cause| {
             Error::Resource(format!(

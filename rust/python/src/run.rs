@@ -6,10 +6,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bondline::circuit::GATES;
-use bondline::{Error, Job, PlanCache};
+use bondline::{Error, Job, PlanCache, guarded};
 use pyo3::prelude::*;
 
-use crate::errors::{guarded, to_python};
+use crate::errors::to_python;
 use crate::input;
 use crate::output::GroupResult;
 
@@ -20,25 +20,26 @@ static PLANS: LazyLock<PlanCache> = LazyLock::new(PlanCache::default);
 
 /// Evolves every row of every group and reads what was asked.
 #[pyfunction]
+#[allow(clippy::needless_pass_by_value)] // what pyo3 extracts a sequence into
 pub fn run(
     py: Python<'_>,
     groups: Vec<Bound<'_, PyAny>>,
     settings: &Bound<'_, PyAny>,
 ) -> PyResult<Vec<GroupResult>> {
-    let settings = input::settings(settings)?.map_err(|error| to_python(py, error))?;
+    let settings = input::settings(settings)?.map_err(|error| to_python(py, &error))?;
     let mut batch = Vec::with_capacity(groups.len());
     for (index, group) in groups.iter().enumerate() {
-        let group = input::group(group)?.map_err(|error| to_python(py, error.in_group(index)))?;
+        let group = input::group(group)?.map_err(|error| to_python(py, &error.in_group(index)))?;
         batch.push(group);
     }
     let job = py.detach(|| guarded(|| Job::prepare(batch, settings, &PLANS)));
-    let job = job.map_err(|error| to_python(py, error))?;
+    let job = job.map_err(|error| to_python(py, &error))?;
     let results = if job.is_small() {
         py.detach(|| guarded(|| job.execute(&AtomicBool::new(false))))
     } else {
         watched(py, job)?
     };
-    let results = results.map_err(|error| to_python(py, error))?;
+    let results = results.map_err(|error| to_python(py, &error))?;
     results.into_iter().map(|result| GroupResult::new(py, result)).collect()
 }
 
