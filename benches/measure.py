@@ -1,0 +1,157 @@
+"""What every measured process shares: its arguments, its clock and the JSON lines it prints."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TypeAlias
+
+Settings: TypeAlias = Mapping[str, object]
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+"""Variables that keep hidden thread pools quiet; ``benches.run`` sets them for its children."""
+
+OUT = Path(__file__).resolve().parent / "out"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of ``results.jsonl``: one call of one simulator."""
+
+    simulator: str
+    workload: str
+    chi: int
+    threads: int
+    call: int  # 0 is the warm-up, kept in the file and left out of the table
+    cpu_s: float
+    wall_s: float
+    value: float
+    fidelity: float | None = None  # true fidelity with the exact state, where that is affordable
+    fidelity_estimate: float | None = None  # the simulator's own figure, where it has one
+    largest_bond: int | None = None
+    peak_rss_mib: float = 0.0
+    versions: Mapping[str, str] = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
+    python: str = platform.python_version()
+    cpu_model: str = ""
+    started: str = ""
+
+    def line(self) -> str:
+        """Return the record as one line of JSON."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one call returned: the value, and what else the simulator tells about it."""
+
+    value: float
+    largest_bond: int | None = None
+    fidelity_estimate: float | None = None
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """Describe the arguments of a measured process: workload, bond dimension, threads, calls."""
+    result = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    result.add_argument("workload", help="w1, w1-20 or w2 (benches/workloads.py)")
+    result.add_argument("chi", type=int, help="largest bond dimension")
+    result.add_argument("--threads", type=int, default=1)
+    result.add_argument("--calls", type=int, default=3, help="timed calls after one warm-up")
+    return result
+
+
+def cpu_seconds() -> float:
+    """Return user and system time of this process, its threads and its children."""
+    total = 0.0
+    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+        usage = resource.getrusage(who)
+        total += usage.ru_utime + usage.ru_stime
+    return total
+
+
+def cpu_model() -> str:
+    """Return the CPU's name as the operating system gives it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def openblas_core() -> str | None:
+    """Name the CPU for an OpenBLAS that is older than it, None where it finds out by itself.
+
+    Aer ships OpenBLAS 0.3.15, which takes recent Intel server CPUs for a processor without AVX and
+    then runs at half its speed; that would flatter us.
+    """
+    info = Path("/proc/cpuinfo")
+    words = set(info.read_text().split()) if info.exists() else set()
+    if "GenuineIntel" not in words or "avx2" not in words:
+        return None
+    return "SkylakeX" if "avx512f" in words else "Haswell"
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Look up the installed versions of ``packages``."""
+    return {package: metadata.version(package) for package in packages}
+
+
+def repeat(
+    simulator: str,
+    options: argparse.Namespace,
+    call: Callable[[], Outcome],
+    *,
+    versions: Mapping[str, str],
+    settings: Settings,
+    fidelity: Callable[[], float] | None = None,
+) -> None:
+    """Warm up once, time ``options.calls`` calls and print one JSON line for each.
+
+    ``fidelity`` is computed once, before the clock starts and outside of every timed call.
+    """
+    measured_fidelity = fidelity() if fidelity is not None else None
+    names = (*THREAD_VARIABLES, "OPENBLAS_CORETYPE")
+    environment = {name: os.environ[name] for name in names if name in os.environ}
+    for index in range(options.calls + 1):
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        cpu, wall = cpu_seconds(), time.perf_counter()
+        outcome = call()
+        cpu, wall = cpu_seconds() - cpu, time.perf_counter() - wall
+        record = Record(
+            simulator=simulator,
+            workload=options.workload,
+            chi=options.chi,
+            threads=options.threads,
+            call=index,
+            cpu_s=round(cpu, 6),
+            wall_s=round(wall, 6),
+            value=outcome.value,
+            fidelity=measured_fidelity,
+            fidelity_estimate=outcome.fidelity_estimate,
+            largest_bond=outcome.largest_bond,
+            peak_rss_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+            versions=versions,
+            settings={**settings, "environment": environment},
+            cpu_model=cpu_model(),
+            started=started,
+        )
+        print(record.line(), flush=True)

@@ -1,0 +1,185 @@
+"""bondline itself: ``python -m benches.ours w1 64 --via engine`` (or ``--via qnode``).
+
+``engine`` calls ``bondline._core.run`` with arrays built beforehand, as the peers get a circuit
+built beforehand; ``qnode`` calls a PennyLane QNode, tape construction and pipeline included.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benches import measure, workloads
+from bondline import _core
+
+LETTERS = {"X": 1, "Y": 2, "Z": 3}
+GATE_NAMES = {"rx": "RX", "ry": "RY", "rz": "RZ", "cx": "CNOT", "unitary": "QubitUnitary2"}
+MEMORY_LIMIT = 8 * 2**30
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The device's defaults, but for the bond dimension and the threads."""
+
+    max_bond_dim: int | None
+    threads: int | None
+    cutoff: float = 1e-20
+    single_precision: bool = False
+    readout: Literal["local", "state"] = "local"
+    ordering: Literal["given", "auto"] | Sequence[int] = "auto"
+    truncation: Literal["auto", "gram", "svd"] = "auto"
+    memory_limit: int = MEMORY_LIMIT
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Pauli words to read, flattened, and whether the dense state is wanted."""
+
+    word_counts: NDArray[np.uint32]
+    word_wires: NDArray[np.uint32]
+    word_letters: NDArray[np.uint8]
+    dense_state: bool = False
+    variance_counts: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, np.uint32))
+    variance_words: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, np.uint32))
+    variance_coefficients: NDArray[np.float64] = field(default_factory=lambda: np.zeros((1, 0)))
+    probabilities: Sequence[Sequence[int]] = ()
+    densities: Sequence[Sequence[int]] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """One circuit as the engine takes it."""
+
+    n_wires: int
+    gates: NDArray[np.uint16]
+    wire_counts: NDArray[np.uint32]
+    wires: NDArray[np.uint32]
+    letters: NDArray[np.uint8]
+    parameters: NDArray[np.float64]
+    matrices: NDArray[np.complex128]
+    requests: Requests
+
+
+def lower(workload: workloads.Workload, *, dense_state: bool = False) -> Group:
+    """Flatten a workload into arrays; with ``dense_state`` the words are left out."""
+    ids = {name: index for index, (name, _, _) in enumerate(_core.gate_table())}
+    words = [] if dense_state else workload.words
+    matrices = [gate.matrix.reshape(-1) for gate in workload.gates if gate.matrix is not None]
+    return Group(
+        n_wires=workload.n_wires,
+        gates=np.array([ids[GATE_NAMES[gate.name]] for gate in workload.gates], np.uint16),
+        wire_counts=np.array([len(gate.wires) for gate in workload.gates], np.uint32),
+        wires=np.array([wire for gate in workload.gates for wire in gate.wires], np.uint32),
+        letters=np.zeros(0, np.uint8),
+        parameters=np.array([[p for gate in workload.gates for p in gate.params]], np.float64),
+        matrices=np.concatenate([*matrices, np.zeros(0, np.complex128)])[np.newaxis],
+        requests=Requests(
+            word_counts=np.array([len(word) for word in words], np.uint32),
+            word_wires=np.array([wire for word in words for wire in word], np.uint32),
+            word_letters=np.array([LETTERS[p] for word in words for p in word.values()], np.uint8),
+            dense_state=dense_state,
+        ),
+    )
+
+
+def through_engine(
+    workload: workloads.Workload, options: argparse.Namespace
+) -> Callable[[], measure.Outcome]:
+    """Prepare a call of the engine on arrays."""
+    group = lower(workload)
+    settings = Settings(max_bond_dim=options.chi, threads=options.threads)
+
+    def call() -> measure.Outcome:
+        result = _core.run([group], settings)[0]
+        return measure.Outcome(
+            value=float(result.words.sum()),
+            largest_bond=int(result.largest_bond[0]),
+            fidelity_estimate=float(result.norm[0]),
+        )
+
+    return call
+
+
+def through_qnode(
+    workload: workloads.Workload, options: argparse.Namespace
+) -> Callable[[], measure.Outcome]:
+    """Prepare a call of a QNode; PennyLane's own work is part of its time."""
+    import pennylane as qml
+
+    device = qml.device(
+        "bondline.mps",
+        wires=workload.n_wires,
+        max_bond_dim=options.chi,
+        threads=options.threads,
+        on_low_fidelity="ignore",
+    )
+    letters = {"X": qml.X, "Y": qml.Y, "Z": qml.Z}
+    gates = {"rx": qml.RX, "ry": qml.RY, "rz": qml.RZ, "cx": qml.CNOT}
+    hamiltonian = qml.dot(
+        np.ones(len(workload.words)),
+        [qml.prod(*(letters[p](wire) for wire, p in word.items())) for word in workload.words],
+    )
+
+    def circuit() -> Any:
+        for gate in workload.gates:
+            if gate.matrix is not None:
+                qml.QubitUnitary(gate.matrix, gate.wires)
+            else:
+                gates[gate.name](*gate.params, wires=gate.wires)
+        return qml.expval(hamiltonian)
+
+    node = qml.QNode(circuit, device)
+
+    def call() -> measure.Outcome:
+        value = float(node())
+        report = device.reports[0]
+        return measure.Outcome(value, int(report.largest_bond), float(report.norm))
+
+    return call
+
+
+def state_fidelity(workload: workloads.Workload, options: argparse.Namespace) -> float:
+    """Compare the global state that the engine returns with the exact one."""
+    settings = Settings(max_bond_dim=options.chi, threads=options.threads)
+    result = _core.run([lower(workload, dense_state=True)], settings)[0]
+    if result.dense_state is None:
+        raise RuntimeError("the engine returned no dense state although one was asked for")
+    exact = workloads.cached_exact_state(workload, measure.OUT)
+    return workloads.fidelity(exact, result.dense_state[0])
+
+
+def main() -> None:
+    """Measure one workload."""
+    parser = measure.parser(__doc__ or "")
+    parser.add_argument("--via", choices=("engine", "qnode"), default="engine")
+    options = parser.parse_args()
+    workload = workloads.load(options.workload)
+    prepare = {"engine": through_engine, "qnode": through_qnode}[options.via]
+    call = prepare(workload, options)
+    packages = ("bondline", "numpy") + (("pennylane",) if options.via == "qnode" else ())
+    defaults = Settings(max_bond_dim=options.chi, threads=options.threads)
+    measure.repeat(
+        f"bondline ({'engine' if options.via == 'engine' else 'QNode'})",
+        options,
+        call,
+        versions=measure.versions(*packages),
+        settings={
+            "cutoff": defaults.cutoff,
+            "readout": defaults.readout,
+            "ordering": defaults.ordering,
+            "truncation": defaults.truncation,
+            "gates": "native 4x4",
+        },
+        fidelity=(
+            (lambda: state_fidelity(workload, options)) if workload.name == "w1-20" else None
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""What the device costs around the engine: ``python -m benches.overhead``.
+
+Three QNodes, each called many times: one gate; 2,000 gates on 100 wires (1,000 RY, 1,000 CNOT);
+2,400 gates and the 199 terms of a transverse-field Ising chain at bond dimension 16. The whole
+call, the device's ``execute`` and the engine inside it are timed without a profiler. A second run
+under cProfile splits the Python work between bondline's own frames and PennyLane's: functions of
+either package own their time, and everything else (numpy, built-ins) is charged to whoever called
+it. The profiler slows Python down, so those two columns are upper bounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import json
+import pstats
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pennylane as qml
+
+import bondline
+from benches import measure
+
+Function: TypeAlias = tuple[str, int, str]
+
+ROOTS = {
+    "bondline": str(Path(bondline.__file__).parent),
+    "pennylane": str(Path(qml.__file__).parent),
+}
+WIRES = 100
+
+
+@dataclass(frozen=True)
+class Row:
+    """Milliseconds of one QNode call."""
+
+    circuit: str
+    calls: int
+    call_ms: float  # median of whole calls, no profiler
+    execute_ms: float  # of that, inside the device's execute
+    engine_ms: float  # of that, inside the Rust engine
+    bondline_frames_ms: float  # cProfile: Python frames of bondline, engine left out
+    pennylane_frames_ms: float  # cProfile: Python frames of PennyLane and of the circuit itself
+    versions: dict[str, str]
+    cpu_model: str
+
+
+def one_gate() -> Any:
+    """Apply a single rotation and read one <Z>."""
+    qml.RX(0.1, wires=0)
+    return qml.expval(qml.Z(0))
+
+
+def two_thousand_gates() -> Any:
+    """Apply 1,000 RY and 1,000 CNOT on 100 wires and read one <Z>."""
+    angles = np.linspace(0.0, 0.1, 1000)
+    for gate, angle in enumerate(angles):
+        qml.RY(float(angle), wires=gate % WIRES)
+        first = (gate * 7) % (WIRES - 1)
+        qml.CNOT(wires=(first, first + 1))
+    return qml.expval(qml.Z(WIRES // 2))
+
+
+def ising(hamiltonian: Any) -> Callable[[], Any]:
+    """Return a circuit of 2,400 gates that reads the energy of an Ising chain."""
+    angles = 0.3 * np.random.default_rng(22).normal(size=(8, WIRES, 2))
+
+    def circuit() -> Any:
+        for layer in angles:
+            for wire, (first, second) in enumerate(layer):
+                qml.RX(float(first), wires=wire)
+                qml.RZ(float(second), wires=wire)
+            for wire in range(WIRES - 1):
+                qml.CNOT(wires=(wire, wire + 1))
+            qml.RY(0.1, wires=0)
+        return qml.expval(hamiltonian)
+
+    return circuit
+
+
+def ising_hamiltonian() -> Any:
+    """Build the 199 terms: 99 ZZ and 100 X."""
+    words = [qml.Z(wire) @ qml.Z(wire + 1) for wire in range(WIRES - 1)]
+    words += [qml.X(wire) for wire in range(WIRES)]
+    return qml.Hamiltonian(np.ones(len(words)), words)
+
+
+def owner(function: Function) -> str | None:
+    """Name whose frame a profiled function is; None for built-ins and third parties."""
+    file, _, name = function
+    if "_core" in name and file == "~":
+        return "engine"
+    if file == __file__:
+        return "pennylane"  # the circuit's own function: building a tape is the user's side
+    for package, root in ROOTS.items():
+        if file.startswith(root):
+            return package
+    return None
+
+
+def split_by_owner(stats: pstats.Stats) -> dict[str, float]:
+    """Charge every function's own time to a package, and unowned ones to their callers.
+
+    cProfile tells for each function how much of its own time was spent on behalf of each caller;
+    the shares of unowned functions follow from those of their callers, by iteration.
+    """
+    table: dict[Function, Any] = stats.stats  # type: ignore[attr-defined]
+    shares: dict[Function, dict[str, float]] = {
+        function: {name: 1.0} if (name := owner(function)) else {} for function in table
+    }
+    for _ in range(30):
+        for function, (_, _, own, _, callers) in table.items():
+            if owner(function) or not callers or own == 0.0:
+                continue
+            mixed: dict[str, float] = {}
+            total = sum(entry[2] for entry in callers.values())
+            for caller, entry in callers.items():
+                weight = entry[2] / total if total > 0.0 else 1.0 / len(callers)
+                for name, share in shares.get(caller, {}).items():
+                    mixed[name] = mixed.get(name, 0.0) + weight * share
+            shares[function] = mixed
+    seconds = {"bondline": 0.0, "pennylane": 0.0, "engine": 0.0}
+    for function, (_, _, own, _, _) in table.items():
+        for name, share in shares[function].items():
+            seconds[name] += share * own
+    return seconds
+
+
+def measured(name: str, circuit: Callable[[], Any], calls: int, **settings: Any) -> Row:
+    """Time ``calls`` calls of a QNode, then as many under the profiler."""
+    device = qml.device("bondline.mps", wires=WIRES, threads=1, **settings)
+    node = qml.QNode(circuit, device)
+    execute, inside = device.execute, []
+
+    def timed_execute(*arguments: Any, **keywords: Any) -> Any:
+        begin = time.perf_counter()
+        result = execute(*arguments, **keywords)
+        inside.append(time.perf_counter() - begin)
+        return result
+
+    device.execute = timed_execute
+    node()
+    inside.clear()
+    whole, engine = [], []
+    for _ in range(calls):
+        begin = time.perf_counter()
+        node()
+        whole.append(time.perf_counter() - begin)
+        engine.append(sum(report.seconds for report in device.reports))
+    device.execute = execute
+
+    profiler = cProfile.Profile()
+    profiler.enable()
+    for _ in range(calls):
+        node()
+    profiler.disable()
+    frames = split_by_owner(pstats.Stats(profiler))
+    return Row(
+        circuit=name,
+        calls=calls,
+        call_ms=1e3 * statistics.median(whole),
+        execute_ms=1e3 * statistics.median(inside),
+        engine_ms=1e3 * statistics.median(engine),
+        bondline_frames_ms=1e3 * frames["bondline"] / calls,
+        pennylane_frames_ms=1e3 * frames["pennylane"] / calls,
+        versions=measure.versions("bondline", "pennylane", "numpy"),
+        cpu_model=measure.cpu_model(),
+    )
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Write the rows as Markdown."""
+    lines = [
+        "| circuit | whole call ms | in execute | in the engine | bondline's frames (profiled) "
+        "| PennyLane's frames (profiled) |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row.circuit} | {row.call_ms:.2f} | {row.execute_ms:.2f} | {row.engine_ms:.2f} "
+        f"| {row.bondline_frames_ms:.2f} | {row.pennylane_frames_ms:.2f} |"
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure the three circuits, print a table, append JSON lines."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--calls", type=int, default=20)
+    parser.add_argument("--out", type=Path, default=measure.OUT)
+    options = parser.parse_args(argv)
+    rows = [
+        measured("1 gate, 100 wires", one_gate, options.calls),
+        measured("2,000 gates, 100 wires", two_thousand_gates, options.calls, max_bond_dim=16),
+        measured(
+            "2,400 gates, 199 terms, chi 16",
+            ising(ising_hamiltonian()),
+            options.calls,
+            max_bond_dim=16,
+            on_low_fidelity="ignore",
+        ),
+    ]
+    options.out.mkdir(parents=True, exist_ok=True)
+    with (options.out / "overhead.jsonl").open("w") as file:
+        file.writelines(json.dumps(asdict(row), sort_keys=True) + "\n" for row in rows)
+    print(table(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

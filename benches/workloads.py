@@ -1,0 +1,120 @@
+"""The circuits that every simulator runs: fixed seeds, neutral gate lists, no simulator imported.
+
+A circuit is a list of :class:`Gate`; the first wire of a gate is the most significant index of its
+matrix (PennyLane's order). Simulators that count the other way round convert on their side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+ComplexArray = NDArray[np.complex128]
+
+W2_REFERENCE_VALUE = 1.6215
+"""<H> of W2 at bond dimension 256 (two independent simulators agree on these digits)."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One gate: ``name`` is rx, ry, rz, cx or unitary (then ``matrix`` says which)."""
+
+    name: str
+    wires: tuple[int, ...]
+    params: tuple[float, ...] = ()
+    matrix: ComplexArray | None = None
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A circuit and the Pauli words read at its end; the value is the sum of their expectations."""
+
+    name: str
+    n_wires: int
+    gates: list[Gate]
+    words: list[dict[int, str]] = field(default_factory=list)
+
+
+def haar_unitary(dim: int, rng: np.random.Generator) -> ComplexArray:
+    """Draw a Haar-random unitary: QR of a Ginibre matrix, phases of R undone (Mezzadri 2007)."""
+    ginibre = rng.normal(size=(dim, dim)) + 1j * rng.normal(size=(dim, dim))
+    q, r = np.linalg.qr(ginibre)
+    phases = np.diag(r) / np.abs(np.diag(r))
+    return np.asarray(q * phases, dtype=np.complex128)
+
+
+def haar_brickwall(name: str, n_wires: int, depth: int = 20, seed: int = 11) -> Workload:
+    """Build a brickwall of Haar-random two-wire unitaries; every <Z> is read, none is idle."""
+    rng = np.random.default_rng(seed)
+    gates = [
+        Gate("unitary", (wire, wire + 1), (), haar_unitary(4, rng))
+        for layer in range(depth)
+        for wire in range(layer % 2, n_wires - 1, 2)
+    ]
+    return Workload(name, n_wires, gates, [{wire: "Z"} for wire in range(n_wires)])
+
+
+def hardware_efficient(name: str, n_wires: int, layers: int = 8, seed: int = 22) -> Workload:
+    """Build layers of RX RY RZ on every wire and a CX chain; the observable is sum ZZ + sum X."""
+    angles = 0.3 * np.random.default_rng(seed).normal(size=(layers, n_wires, 3))
+    gates: list[Gate] = []
+    for layer in angles:
+        for wire, triple in enumerate(layer):
+            for gate, angle in zip(("rx", "ry", "rz"), triple, strict=True):
+                gates.append(Gate(gate, (wire,), (float(angle),)))
+        gates += [Gate("cx", (wire, wire + 1)) for wire in range(n_wires - 1)]
+    words: list[dict[int, str]] = [{wire: "Z", wire + 1: "Z"} for wire in range(n_wires - 1)]
+    words += [{wire: "X"} for wire in range(n_wires)]
+    return Workload(name, n_wires, gates, words)
+
+
+WORKLOADS: dict[str, Callable[[], Workload]] = {
+    "w1": lambda: haar_brickwall("w1", 40),
+    "w1-20": lambda: haar_brickwall("w1-20", 20),  # small enough for the exact state
+    "w2": lambda: hardware_efficient("w2", 100),
+}
+
+
+def load(name: str) -> Workload:
+    """Build the workload called ``name``."""
+    if name not in WORKLOADS:
+        raise SystemExit(f"unknown workload {name!r}: choose one of {', '.join(WORKLOADS)}.")
+    return WORKLOADS[name]()
+
+
+def pauli_string(word: dict[int, str], n_wires: int) -> str:
+    """Spell out a Pauli word, wire 0 first: ``{1: "Z"}`` on three wires is ``IZI``."""
+    return "".join(word.get(wire, "I") for wire in range(n_wires))
+
+
+def exact_state(workload: Workload) -> ComplexArray:
+    """Compute the dense state of ``unitary`` gates; wire 0 is the most significant bit."""
+    state = np.zeros((2,) * workload.n_wires, dtype=np.complex128)
+    state.flat[0] = 1.0
+    for gate in workload.gates:
+        if gate.matrix is None:
+            raise ValueError(f"exact_state knows unitary gates only, got {gate.name!r}.")
+        k = len(gate.wires)
+        tensor = gate.matrix.reshape((2,) * (2 * k))
+        state = np.tensordot(tensor, state, axes=(range(k, 2 * k), gate.wires))
+        state = np.moveaxis(state, range(k), gate.wires)
+    return np.ascontiguousarray(state).reshape(-1)
+
+
+def cached_exact_state(workload: Workload, folder: Path) -> ComplexArray:
+    """Load the exact state, computed once and kept in ``folder`` (16 MiB for 20 wires)."""
+    path = folder / f"exact-{workload.name}.npy"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(path, exact_state(workload))
+    return np.asarray(np.load(path), dtype=np.complex128)
+
+
+def fidelity(exact: ComplexArray, state: ComplexArray) -> float:
+    """Return |<exact|state>|^2 of the normalised states: what a simulator's user would get."""
+    overlap = np.vdot(exact, state)
+    return float(abs(overlap) ** 2 / (np.vdot(exact, exact).real * np.vdot(state, state).real))

@@ -1,0 +1,1 @@
+"""PennyLane devices of bondline."""

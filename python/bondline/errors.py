@@ -1,0 +1,53 @@
+"""Errors and warnings of bondline: each is also the built-in class one would catch."""
+
+
+class BondlineError(Exception):
+    """Base class of every error that bondline raises on its own account.
+
+    Examples
+    --------
+    >>> issubclass(InputError, BondlineError)
+    True
+    """
+
+
+class InputError(BondlineError, ValueError):
+    """A setting, a parameter, an operator or an observable has a value that makes no sense.
+
+    Attributes
+    ----------
+    gate : int or None
+        Position of the offending gate in the lowered circuit, where the engine knows it.
+    row : int or None
+        Row of the offending circuit in its group.
+    group : int or None
+        Position of the group in the batch.
+    """
+
+    gate: int | None = None
+    row: int | None = None
+    group: int | None = None
+
+
+class UnsupportedError(BondlineError, NotImplementedError):
+    """The request makes sense, but this version does not offer it."""
+
+
+class NumericalError(BondlineError, ArithmeticError):
+    """A factorization did not converge, or a number that must be finite is not."""
+
+
+class ResourceError(BondlineError, MemoryError):
+    """The request needs more memory than ``memory_limit``; raised before any work."""
+
+
+class LowFidelityError(BondlineError, RuntimeError):
+    """Truncation lost more than ``min_fidelity`` allows and ``on_low_fidelity="raise"``."""
+
+
+class InternalError(BondlineError, RuntimeError):
+    """A defect of bondline itself; please report it with the circuit that shows it."""
+
+
+class LowFidelityWarning(UserWarning):
+    """Truncation lost more than ``min_fidelity`` allows and ``on_low_fidelity="warn"``."""

@@ -1,0 +1,302 @@
+"""Arrays of the engine → values in PennyLane's shapes: one small reading per measurement.
+
+Every reading turns the rows of one circuit into an array with the batch axis first, in float64 or
+complex128, and names the weight discarded in the light cone of its value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bondline.errors import InternalError
+
+if TYPE_CHECKING:
+    from bondline._core import GroupResult
+
+Real = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+Values = Real | Complex
+Cone = Real | None
+
+
+class Cones(Protocol):
+    """Weights discarded in light cones, as a group result of the engine names them."""
+
+    @property
+    def cone_words(self) -> NDArray[np.float64]:
+        """Shape (rows, words)."""
+
+    @property
+    def cone_variances(self) -> NDArray[np.float64]:
+        """Shape (rows, sums)."""
+
+    @property
+    def cone_probabilities(self) -> NDArray[np.float64]:
+        """Shape (rows, distributions)."""
+
+    @property
+    def cone_densities(self) -> NDArray[np.float64]:
+        """Shape (rows, density matrices)."""
+
+
+class Reading(Protocol):
+    """How one measurement is read from the arrays of its group."""
+
+    def values(self, result: GroupResult, rows: slice) -> Values:
+        """Return the values of some rows, shape (rows, ...)."""
+
+    def cone(self, account: Cones, rows: slice) -> Cone:
+        """Return the weight discarded in the light cone, shape (rows,); None: the whole state."""
+
+
+def in_shape(values: Values, batch: int | None) -> Any:
+    """Drop the batch axis of a circuit that has no batch.
+
+    Parameters
+    ----------
+    values : ndarray, shape (rows, ...)
+    batch : int or None
+        A batch of one keeps its axis.
+
+    Returns
+    -------
+    ndarray or numpy scalar
+
+    Examples
+    --------
+    >>> in_shape(np.array([0.5]), None)
+    np.float64(0.5)
+    >>> in_shape(np.array([0.5]), 1)
+    array([0.5])
+    """
+    return values[0] if batch is None else values
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WordSum:
+    """Expectation of a sum of Pauli words."""
+
+    words: NDArray[np.intp]  # (terms,)
+    coefficients: NDArray[np.float64]  # (terms,) or (batch, terms)
+
+    def values(self, result: GroupResult, rows: slice) -> Values:
+        """Sum the expectations of the words."""
+        expectations = result.words[rows][:, self.words]
+        sums: Real = np.einsum(
+            "rt,t->r" if self.coefficients.ndim == 1 else "rt,rt->r",
+            expectations,
+            self.coefficients,
+        )
+        return sums
+
+    def cone(self, account: Cones, rows: slice) -> Cone:
+        """Take the worst of the words."""
+        worst: Real = account.cone_words[rows][:, self.words].max(axis=1, initial=0.0)
+        return worst
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WordVariance:
+    """Variance of a sum of Pauli words, which the engine computes."""
+
+    index: int
+
+    def values(self, result: GroupResult, rows: slice) -> Values:
+        """Take the engine's variance."""
+        return result.variances[rows, self.index]
+
+    def cone(self, account: Cones, rows: slice) -> Cone:
+        """Take the engine's light cone."""
+        return account.cone_variances[rows, self.index]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probabilities:
+    """Distribution of the outcomes on some wires."""
+
+    index: int
+
+    def values(self, result: GroupResult, rows: slice) -> Values:
+        """Take the engine's probabilities."""
+        return result.probabilities[self.index][rows]
+
+    def cone(self, account: Cones, rows: slice) -> Cone:
+        """Take the engine's light cone."""
+        return account.cone_probabilities[rows, self.index]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutcomeMoment:
+    """Expectation or variance of a function of the outcome on some wires."""
+
+    index: int
+    outcomes: NDArray[np.float64]  # (2^k,) value of the function at each outcome
+    variance: bool
+
+    def values(self, result: GroupResult, rows: slice) -> Values:
+        """Weigh the outcomes with their probabilities."""
+        probabilities = result.probabilities[self.index][rows]
+        mean: Real = probabilities @ self.outcomes
+        if not self.variance:
+            return mean
+        squares = (self.outcomes - mean[:, None]) ** 2
+        variance: Real = np.einsum("rx,rx->r", probabilities, squares)
+        return variance
+
+    def cone(self, account: Cones, rows: slice) -> Cone:
+        """Take the engine's light cone."""
+        return account.cone_probabilities[rows, self.index]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _FromDensity:
+    """A value of the reduced density matrix of some wires."""
+
+    index: int
+
+    def density(self, result: GroupResult, rows: slice) -> NDArray[np.complex128]:
+        """Return the density matrices, shape (rows, 2^k, 2^k)."""
+        return result.densities[self.index][rows]
+
+    def cone(self, account: Cones, rows: slice) -> Cone:
+        """Take the engine's light cone."""
+        return account.cone_densities[rows, self.index]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Density(_FromDensity):
+    """The reduced density matrix itself."""
+
+    def values(self, result: GroupResult, rows: slice) -> Values:
+        """Take the engine's density matrix."""
+        return self.density(result, rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MatrixMoment(_FromDensity):
+    """Expectation or variance of a Hermitian matrix."""
+
+    matrix: NDArray[np.complex128]  # (d, d) or (batch, d, d)
+    variance: bool
+
+    def values(self, result: GroupResult, rows: slice) -> Values:
+        """Trace the matrix with the density: tr(rho M), and tr(rho (M - mean)^2)."""
+        density = self.density(result, rows)
+        matrix = np.broadcast_to(self.matrix, density.shape)
+        mean: Real = np.einsum("rij,rji->r", density, matrix).real
+        if not self.variance:
+            return mean
+        identity = np.eye(density.shape[-1])
+        shifted = matrix - mean[:, None, None] * identity
+        variance: Real = np.einsum("rij,rji->r", density, shifted @ shifted).real
+        return variance
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RotatedProbabilities(_FromDensity):
+    """Distribution of the outcomes in the eigenbasis of an observable."""
+
+    rotation: NDArray[np.complex128]  # (d, d), from the eigenbasis to the computational basis
+
+    def values(self, result: GroupResult, rows: slice) -> Values:
+        """Take the diagonal of U rho U†."""
+        density = self.density(result, rows)
+        rotated = self.rotation @ density
+        diagonal: Real = np.einsum("rij,ij->ri", rotated, self.rotation.conj()).real
+        return diagonal
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Purity(_FromDensity):
+    """Purity of some wires."""
+
+    def values(self, result: GroupResult, rows: slice) -> Values:
+        """Trace the square of the density."""
+        density = self.density(result, rows)
+        trace: Real = np.einsum("rij,rij->r", density, density.conj()).real
+        return trace
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entropy(_FromDensity):
+    """Von Neumann entropy of some wires."""
+
+    log_base: float | None
+
+    def values(self, result: GroupResult, rows: slice) -> Values:
+        """Take the entropy of the eigenvalues of the density."""
+        return _entropy(self.density(result, rows), self.log_base)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MutualInformation(_FromDensity):
+    """Mutual information between the first wires of a density matrix and the others."""
+
+    first: int
+    log_base: float | None
+
+    def values(self, result: GroupResult, rows: slice) -> Values:
+        """Add the entropies of the parts and take away that of the whole."""
+        whole = self.density(result, rows)
+        left = 2**self.first
+        right = whole.shape[-1] // left
+        parts = whole.reshape(-1, left, right, left, right)
+        return (
+            _entropy(np.einsum("raxbx->rab", parts), self.log_base)
+            + _entropy(np.einsum("rxaxb->rab", parts), self.log_base)
+            - _entropy(whole, self.log_base)
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """The state vector of all wires."""
+
+    def values(self, result: GroupResult, rows: slice) -> Values:
+        """Take the engine's state vector."""
+        return _dense_state(result)[rows]
+
+    def cone(self, account: Cones, rows: slice) -> Cone:
+        """Return None: the state depends on every truncation."""
+        return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProcessedState:
+    """A measurement of the user's own, which processes the state vector of all wires."""
+
+    measurement: Any
+    wires: Any
+
+    def values(self, result: GroupResult, rows: slice) -> Values:
+        """Hand each state vector to the measurement."""
+        states = _dense_state(result)[rows]
+        return np.stack(
+            [np.asarray(self.measurement.process_state(state, self.wires)) for state in states]
+        )
+
+    def cone(self, account: Cones, rows: slice) -> Cone:
+        """Return None: the state depends on every truncation."""
+        return None
+
+
+def _dense_state(result: GroupResult) -> NDArray[np.complex128]:
+    state = result.dense_state
+    if state is None:
+        raise InternalError("The engine returned no state vector although one was requested.")
+    return state
+
+
+def _entropy(density: NDArray[np.complex128], log_base: float | None) -> NDArray[np.float64]:
+    """Entropy of density matrices (rows, d, d) in units of ``log_base`` (None: natural)."""
+    weights = np.linalg.eigvalsh(density)
+    positive = np.where(weights > 0, weights, 1.0)  # 0 log 0 = 0; rounding may leave -1e-17
+    entropy = -np.einsum("rx,rx->r", positive, np.log(positive))
+    unit = 1.0 if log_base is None else np.log(log_base)
+    # Adding zero turns the -0.0 of a pure state into 0.0.
+    clipped: Real = np.maximum(entropy / unit, 0.0) + 0.0
+    return clipped

@@ -1,0 +1,195 @@
+"""Configuration, copies, tracking, reports and snapshots of the device."""
+
+import copy
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pennylane as qml
+import pytest
+from pennylane.devices import ExecutionConfig
+
+import bondline
+from bondline import MpsConfig, _core
+from bondline.devices.mps import BondlineMPS
+
+ANGLES = np.array([0.1, 0.2, 0.3])
+
+
+def circuit(angle):
+    qml.RX(angle, 0)
+    qml.CNOT([0, 1])
+    return qml.expval(qml.Z(1)), qml.state()
+
+
+def test_the_entry_point_gives_the_class():
+    dev = qml.device("bondline.mps", wires=2, max_bond_dim=7, c_dtype=np.complex64)
+    assert type(dev) is BondlineMPS
+    assert dev.name == "bondline.mps"
+    assert dev.config == MpsConfig(max_bond_dim=7, c_dtype=np.complex64)
+    assert dev.c_dtype == np.complex64
+    assert dev.wires == qml.wires.Wires([0, 1])
+
+
+def test_single_precision_returns_doubles():
+    dev = qml.device("bondline.mps", wires=2, c_dtype=np.complex64)
+    value, state = qml.QNode(circuit, dev)(0.3)
+    assert value.dtype == np.float64
+    assert state.dtype == np.complex128
+    assert value == pytest.approx(np.cos(0.3), abs=1e-5)
+
+
+def test_the_execution_config_is_resolved_once_and_stays():
+    dev = BondlineMPS(max_bond_dim=3)
+    for given in (None, ExecutionConfig(), ExecutionConfig(gradient_method="best")):
+        config = dev.setup_execution_config(given)
+        assert dev.setup_execution_config(config) == config
+        assert config.mcm_config.mcm_method == "deferred"
+        assert config.gradient_method in (None, "parameter-shift")
+        assert config.device_options["max_bond_dim"] == 3
+        assert isinstance(hash(config), int)
+    assert dev.supports_derivatives() is False
+    assert dev.supports_derivatives(ExecutionConfig(gradient_method="best")) is False
+
+
+def test_given_device_options_win(monkeypatch):
+    seen = []
+    run = _core.run
+    monkeypatch.setattr(
+        _core, "run", lambda groups, settings: seen.append(settings) or run(groups, settings)
+    )
+    dev = BondlineMPS(wires=2, max_bond_dim=3)
+    tape = qml.tape.QuantumScript([qml.H(0)], [qml.expval(qml.Z(0))])
+    config = dev.setup_execution_config(ExecutionConfig(device_options={"max_bond_dim": 5}))
+    assert dev.setup_execution_config(config) == config
+    dev.execute(tape, config)
+    dev.execute(tape)
+    dev.execute(tape, ExecutionConfig())
+    dev.execute(tape, ExecutionConfig(device_options={"threads": 1}))
+    assert [settings.max_bond_dim for settings in seen] == [5, 3, 3, 3]
+    assert [settings.threads for settings in seen] == [None, None, None, 1]
+
+
+def test_the_pipeline_works_without_a_configuration_and_keeps_batches():
+    dev = BondlineMPS(wires=2)
+    program = dev.preprocess_transforms()
+    assert qml.transforms.broadcast_expand not in program
+    tape = qml.tape.QuantumScript([qml.RX(ANGLES, 0)], [qml.expval(qml.Z(0))])
+    batch, _ = program([tape])
+    assert len(batch) == 1
+    assert batch[0].batch_size == 3
+
+
+def test_a_tape_and_a_batch_of_tapes():
+    dev = BondlineMPS(wires=1)
+    tapes = [qml.tape.QuantumScript([qml.RX(x, 0)], [qml.expval(qml.Z(0))]) for x in ANGLES]
+    values = dev.execute(tapes)
+    assert isinstance(values, tuple)
+    np.testing.assert_allclose(values, np.cos(ANGLES))
+    np.testing.assert_allclose(dev.execute(tapes[1]), np.cos(0.2))
+    assert dev.execute([]) == ()
+    assert len(dev.reports) == 0
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, copy.copy, lambda d: pickle.loads(pickle.dumps(d))]
+)
+def test_copies_keep_settings_and_leave_reports_out(duplicate):
+    dev = qml.device(
+        "bondline.mps", wires=["a", "b"], max_bond_dim=5, seed=np.random.default_rng(1)
+    )
+    tape = qml.tape.QuantumScript([qml.H("a")], [qml.expval(qml.X("a"))])
+    config = dev.setup_execution_config()
+    dev.execute(tape, config)
+    other = duplicate(dev)
+    assert other.config.max_bond_dim == 5
+    assert other.wires == dev.wires
+    assert len(dev.reports) == 1
+    assert len(other.reports) == 0
+    assert other.execute(tape, other.setup_execution_config(config)) == pytest.approx(1.0)
+
+
+def test_the_tracker_counts():
+    dev = BondlineMPS(wires=2)
+    tapes = [qml.tape.QuantumScript([qml.RX(x, 0)], [qml.expval(qml.Z(0))]) for x in (0.1, ANGLES)]
+    with dev.tracker:
+        dev.execute(tapes)
+        dev.execute(tapes[0])
+    assert dev.tracker.totals["batches"] == 2
+    assert dev.tracker.totals["executions"] == 5
+    assert dev.tracker.totals["simulations"] == 3
+    assert dev.tracker.history["executions"] == [1, 3, 1]
+    assert len(dev.tracker.history["results"]) == 3
+    assert dev.tracker.history["fidelity_estimate"] == pytest.approx([1.0] * 3)
+    assert dev.tracker.history["max_bond"] == [1, 1, 1]
+    assert dev.tracker.history["discarded_weight"] == pytest.approx([0.0] * 3)
+    dev.execute(tapes)
+    assert dev.tracker.totals["batches"] == 2
+
+
+def test_reports_follow_circuits_and_rows():
+    dev = BondlineMPS(wires=["a", "b"])
+    assert len(dev.reports) == 0
+    tapes = [
+        qml.tape.QuantumScript(
+            [qml.RX(x, "a"), qml.CNOT(["a", "b"])], [qml.expval(qml.Z("b")), qml.state()]
+        )
+        for x in (0.1, ANGLES)
+    ]
+    dev.execute(tapes, dev.setup_execution_config(ExecutionConfig(gradient_method="best")))
+    assert len(dev.reports) == 4
+    report = dev.reports[-1]
+    assert isinstance(report, bondline.Report)
+    assert report.norm == pytest.approx(1.0)
+    assert report.discarded.shape == report.bonds.shape == report.saturated.shape == (1,)
+    assert report.light_cone == (pytest.approx(0.0), None)
+    assert sorted(report.wires) == ["a", "b"]
+    assert report.gradient_method == "parameter-shift"
+    assert "2 wires" in str(report)
+
+
+def test_snapshots_are_read_where_they_stand():
+    def with_snapshots():
+        qml.Snapshot()
+        qml.RX(0.4, 0)
+        qml.Snapshot("probabilities", measurement=qml.probs(wires=[1, 0]))
+        qml.CNOT([0, 1])
+        qml.Snapshot("value", measurement=qml.expval(qml.Z(1)))
+        return qml.expval(qml.Z(0))
+
+    for wires in (2, None):
+        found = qml.snapshots(qml.QNode(with_snapshots, qml.device("bondline.mps", wires=wires)))()
+        expected = qml.snapshots(
+            qml.QNode(with_snapshots, qml.device("default.qubit", wires=wires))
+        )()
+        assert found.keys() == expected.keys()
+        for key in expected:
+            np.testing.assert_allclose(found[key], expected[key], atol=1e-9)
+    plain = qml.QNode(with_snapshots, qml.device("bondline.mps", wires=2))
+    assert plain() == pytest.approx(np.cos(0.4))
+
+
+def test_the_memory_limit_is_checked_before_any_work():
+    dev = qml.device("bondline.mps", wires=30, memory_limit=2**20)
+    for measure in (qml.state, qml.probs):
+        with pytest.raises(bondline.ResourceError, match="memory_limit"):
+            qml.QNode(lambda measure=measure: measure(), dev)()
+
+
+def test_an_error_of_the_engine_names_the_operator(monkeypatch):
+    def run(groups, settings):
+        error = bondline.InputError("not to my taste")
+        error.group, error.row, error.gate = 0, 0, 1
+        raise error
+
+    monkeypatch.setattr(_core, "run", run)
+    with pytest.raises(
+        bondline.InputError, match=r"Operation 1, CNOT\(wires=\[0, 1\]\), of circuit 0: not"
+    ):
+        qml.QNode(circuit, qml.device("bondline.mps", wires=2))(0.1)
+
+
+def test_configuration_may_be_changed_by_replace():
+    dev = BondlineMPS()
+    config = replace(dev.setup_execution_config(), device_options={"max_bond_dim": 9})
+    assert dev.setup_execution_config(config).device_options["max_bond_dim"] == 9

@@ -1,0 +1,1 @@
+"""One oracle for every circuit family, measurement and setting."""

@@ -1,0 +1,93 @@
+"""Who may import whom; see ARCHITECTURE.md."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import bondline
+
+ROOT = Path(bondline.__file__).parent
+
+# From each module to the modules of bondline it may import.
+LEAVES = {"errors", "memory"}
+ALLOWED = {
+    "errors": set(),
+    "memory": set(),
+    "config": LEAVES,
+    "gate_set": LEAVES | {"_core"},
+    "pauli_sums": LEAVES | {"gate_set"},
+    "results": LEAVES | {"_core"},
+    "observables": LEAVES | {"gate_set", "pauli_sums", "results"},
+    "program": LEAVES | {"gate_set"},
+    "lowering": LEAVES | {"gate_set", "observables", "program", "results"},
+    "report": LEAVES | {"_core", "config", "lowering"},
+    "devices.preprocess": LEAVES | {"gate_set", "observables"},
+    "devices.snapshots": LEAVES,
+    "devices.mps": LEAVES
+    | {
+        "_core",
+        "config",
+        "lowering",
+        "report",
+        "results",
+        "devices.preprocess",
+        "devices.snapshots",
+    },
+    "devices": set(),
+    "": {"_core", "config", "errors", "report"},
+}
+MAY_IMPORT_PENNYLANE = {
+    "gate_set",
+    "pauli_sums",
+    "observables",
+    "program",
+    "lowering",
+    "devices.preprocess",
+    "devices.snapshots",
+    "devices.mps",
+}
+
+
+def modules():
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        yield ".".join(part for part in parts if part != "__init__"), path
+
+
+MODULES = list(modules())
+
+
+def imported(path):
+    """Names of all imported modules, one for each name of ``from package import name``."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: imports are absolute"
+            if node.module == "bondline":
+                yield from (f"bondline.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+@pytest.mark.parametrize(("module", "path"), MODULES)
+def test_imports_point_down(module, path):
+    assert module in ALLOWED, f"state what {module} may import in this table"
+    for name in imported(path):
+        if name.startswith("bondline."):
+            assert name.removeprefix("bondline.") in ALLOWED[module], f"{module} imports {name}"
+        if name.split(".")[0] == "pennylane":
+            assert module in MAY_IMPORT_PENNYLANE, f"{module} imports {name}"
+
+
+@pytest.mark.parametrize(("module", "path"), MODULES)
+def test_files_stay_under_400_lines(module, path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 400
+
+
+@pytest.mark.parametrize(("module", "path"), MODULES)
+def test_no_private_name_of_pennylane_is_used(module, path):
+    for name in imported(path):
+        if name.startswith("pennylane"):
+            assert not any(part.startswith("_") for part in name.split("."))

@@ -1,0 +1,1 @@
+"""Golden files that the Rust and the Python tests both read."""
