@@ -1,10 +1,12 @@
 """Typed face of the Rust engine. One call, :func:`run`, evolves a whole batch of circuits."""
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
+
+__all__ = ["GroupResult", "__version__", "gate_table", "plan_cache_info", "run"]
 
 __version__: str
 
@@ -80,6 +82,7 @@ class _Settings(Protocol):
     @property
     def memory_limit(self) -> int: ...  # bytes
 
+@final
 class GroupResult:
     """Arrays over the rows of one group."""
 

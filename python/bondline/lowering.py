@@ -278,8 +278,9 @@ def _matrix_rows(
         ]
         if same and not gate_set.is_unitary(np.concatenate(same)):
             for number, entries in enumerate(matrices):
-                place = f"{place_of(tape, sites, matrix=number)} of circuit {position}"
-                gate_set.require_unitary(entries, place)
+                if not gate_set.is_unitary(entries):
+                    place = f"{place_of(tape, sites, matrix=number)} of circuit {position}"
+                    gate_set.require_unitary(entries, place)
     rows = 1 if batch is None else batch
     flat = [
         np.broadcast_to(entries.reshape(-1, entries.shape[-1] ** 2), (rows, entries.shape[-1] ** 2))

@@ -281,8 +281,8 @@ class Evidence:
             )
         else:
             finding = (
-                f"weight {loss:.3g} was discarded in its light cone, more than the {allowed:.3g} "
-                f"that min_fidelity {floor:g} allows"
+                f"the weights discarded in its light cone add up to {loss:.3g}, more than the "
+                f"{allowed:.3g} that min_fidelity {floor:g} allows"
             )
         others = "" if affected == 1 else f" {affected} values of this call are affected."
         return (

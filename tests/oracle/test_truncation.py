@@ -228,6 +228,22 @@ def test_values_converge_to_the_exact_ones_as_the_bond_grows(c_dtype: type, read
     assert errors[2] < (1e-9 if c_dtype is np.complex128 else 1e-4)  # chi 32 is exact
 
 
+def test_an_ordering_names_the_wire_on_each_site() -> None:
+    # Neighbours on the sites are far apart on the wires: no other order gives these values.
+    n, depth, max_bond_dim = CASES[1]
+    order = np.random.default_rng(1).permutation(n).tolist()
+    assert np.argsort(order).tolist() != order
+    reference, words = slow(n, depth, max_bond_dim), words_of(n)
+    wire_on = dict(enumerate(order))
+    operations = [operation.map_wires(wire_on) for operation in brickwall(n, depth)]
+    asked = [expectation(word).map_wires(wire_on) for word in words]
+    device = bondline(n, max_bond_dim=max_bond_dim, **{**LIMIT, "ordering": order})
+    values = run_on(device, operations, asked)
+    expected = [reference.local_value(factors(word)) for word in words]
+    assert_values_agree(values, expected, [str(word) for word in words], 1e-8)
+    assert list(device.reports[-1].wires) == order
+
+
 def test_real_gates_truncate_as_complex_ones() -> None:
     n, max_bond_dim = 12, 6
     operations = operations_of(lambda: orthogonal_brickwall(n, 10, 5))

@@ -52,7 +52,7 @@ GLOBAL = [[qml.state()]]
 @pytest.mark.parametrize("measurements", LOCAL)
 def test_local_values_are_judged_by_their_light_cone(measurements):
     evidence(MpsConfig(), measurements, norm=0.2, cone=0.005).judge()  # the norm does not matter
-    with pytest.warns(LowFidelityWarning, match=r"weight 0\.03 was discarded in its light cone"):
+    with pytest.warns(LowFidelityWarning, match=r"discarded in its light cone add up to 0\.03"):
         evidence(MpsConfig(), measurements, norm=0.9, cone=0.03, saturated=[1, 2]).judge()
 
 
