@@ -39,10 +39,14 @@ class _Requests(Protocol):
     def dense_state(self) -> bool: ...
 
 class _Group(Protocol):
-    """Circuits of one structure: the same gates on the same wires, one row of parameters each."""
+    """Circuits of one structure: the same gates on the same wires, one row of parameters each.
+
+    The number of rows is ``parameters.shape[0]``, also without parameters. GlobalPhase and Identity
+    may have no wires.
+    """
 
     @property
-    def n_wires(self) -> int: ...
+    def n_wires(self) -> int: ...  # at least 1
     @property
     def gates(self) -> NDArray[np.uint16]: ...  # (gates,) ids of gate_table(); bit 15 set = adjoint
     @property
@@ -99,7 +103,9 @@ class GroupResult:
     bonds: NDArray[np.uint32]  # (rows, n_wires - 1) final bond dimensions
     largest_bond: NDArray[np.uint32]  # (rows,) over the whole evolution
     saturated: NDArray[np.bool_]  # (rows, n_wires - 1) bonds cut by max_bond_dim
-    cone_words: NDArray[np.float64]  # (rows, words) weight discarded in the light cone of each word
+    # Relative weights of single steps added up over a light cone, so they may exceed 1. They mean
+    # the never-swept state of the local readout.
+    cone_words: NDArray[np.float64]  # (rows, words)
     cone_variances: NDArray[np.float64]  # (rows, sums)
     cone_probabilities: NDArray[np.float64]  # (rows, len(probabilities))
     cone_densities: NDArray[np.float64]  # (rows, len(densities))

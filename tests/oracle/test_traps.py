@@ -307,7 +307,7 @@ def test_memory_is_linear_in_the_number_of_wires() -> None:
             device = qml.device("bondline.mps", wires=n, max_bond_dim=16, threads=1)
             rng = np.random.default_rng(n)
             operations = [qml.RY(rng.normal(), wires=wire) for wire in range(n)]
-            for left in (0, 1, 0, 1, 0, 1):
+            for left in (0, 1, 0, 1):
                 for wire in range(left, n - 1, 2):
                     operations.append(qml.IsingXX(rng.normal(), wires=[wire, wire + 1]))
                     operations.append(qml.CRZ(rng.normal(), wires=[wire, wire + 1]))
@@ -317,13 +317,11 @@ def test_memory_is_linear_in_the_number_of_wires() -> None:
             return peak()
 
         run(20)
-        print(*(run(n) for n in (500, 1000, 2000)))
+        print(*(run(n) for n in (1000, 2000, 4000)))
     """)
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     small, middle, large = (int(peak) / 2**10 for peak in done.stdout.split())  # MiB
-    print(small, middle, large)
-    assert large - middle <= 2.5 * (middle - small) + 16
-    assert large - small < 400
+    assert large - middle <= 2.5 * (middle - small) + 8, f"{small}, {middle}, {large} MiB"

@@ -53,6 +53,7 @@
 pub mod circuit;
 mod error;
 mod guard;
+mod ieee;
 pub mod linalg;
 pub mod mps;
 mod pauli;

@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
+use crate::ieee::IeeeArithmetic;
 
 /// Names of the threads begin with this.
 pub(crate) const THREAD_NAME: &str = "bondline-";
@@ -62,6 +63,8 @@ fn build(threads: usize) -> Result<rayon::ThreadPool> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|index| format!("{THREAD_NAME}{index}"))
+        // Threads inherit the mode of the one that made them; these keep IEEE arithmetic for good.
+        .start_handler(|_| std::mem::forget(IeeeArithmetic::enter()))
         .build()
         .map_err(|cause| {
             Error::Resource(format!(

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 
 use crate::circuit::{Ordering, Plan, PlanSettings, Structure, Width};
 use crate::error::{Error, Result};
+use crate::ieee::IeeeArithmetic;
 use crate::linalg::Method;
 use crate::mps::{
     Evolution, EvolutionLog, LightCones, Mps, Parallelism, PauliSum, PauliWord, Readout, Scratches,
@@ -122,6 +123,7 @@ impl Job {
     /// # Errors
     /// [`Error::InvalidInput`] naming gate and row, [`Error::Resource`] naming the bytes.
     pub fn prepare(groups: Vec<Group>, settings: Settings, cache: &PlanCache) -> Result<Self> {
+        let _ieee = IeeeArithmetic::enter();
         check_settings(&settings)?;
         let threads = settings.threads.unwrap_or_else(available_threads);
         let plan_settings = PlanSettings {
@@ -160,6 +162,7 @@ impl Job {
     /// [`Error::Interrupted`] soon after `cancel` is set; [`Error::Resource`],
     /// [`Error::Numerical`] as the steps report them.
     pub fn execute(self, cancel: &AtomicBool) -> Result<Vec<GroupResult>> {
+        let _ieee = IeeeArithmetic::enter();
         let results = if self.is_small() || self.threads == 1 {
             self.run_rows(cancel, false)?
         } else {
@@ -511,11 +514,36 @@ fn request_bytes(group: &Group) -> (f64, f64, String) {
 }
 
 fn too_much(what: &str, needed: f64, limit: f64) -> Error {
-    let gib = |bytes: f64| bytes / f64::from(1 << 30);
     Error::Resource(format!(
-        "{what} may need {:.3} GiB ({needed:.0} bytes), more than memory_limit ({:.3} GiB); ask for \
-         fewer wires or rows, lower max_bond_dim, or raise memory_limit",
-        gib(needed),
-        gib(limit)
+        "{what} may need {}, more than memory_limit ({}); ask for fewer wires or rows, lower \
+         max_bond_dim, or raise memory_limit",
+        bytes(needed),
+        bytes(limit)
     ))
+}
+
+/// A size a person can read, with the exact bytes where a number of bytes still says something.
+fn bytes(count: f64) -> String {
+    const UNITS: [&str; 6] = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    let power = (count.max(1.0).log2() / 10.0).floor() as usize;
+    match UNITS.get(power) {
+        Some(&"bytes") => format!("{count:.0} bytes"),
+        Some(unit) => {
+            format!("{:.2} {unit} ({count:.0} bytes)", count / (10.0 * power as f64).exp2())
+        }
+        None => format!("2^{:.0} bytes", count.log2()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn sizes_are_readable() {
+        assert_eq!(bytes(12.0), "12 bytes");
+        assert_eq!(bytes(1536.0), "1.50 KiB (1536 bytes)");
+        assert_eq!(bytes(34.0_f64.exp2() * 8.0), "128.00 GiB (137438953472 bytes)");
+        assert_eq!(bytes(100.0_f64.exp2()), "2^100 bytes");
+    }
 }

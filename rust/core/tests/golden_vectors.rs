@@ -1,4 +1,5 @@
 //! The numpy reference's results, read from the file that the Python tests read too.
+#![allow(clippy::unwrap_used, clippy::panic)] // in a test a panic is the report
 
 use std::sync::atomic::AtomicBool;
 

@@ -1,4 +1,5 @@
 //! The state against a dense vector, at sizes where both can be had.
+#![allow(clippy::unwrap_used, clippy::panic)] // in a test a panic is the report
 
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;

@@ -96,7 +96,8 @@ fn parameters() -> Spec<SelfAdjointEvdParams, f64> {
     SelfAdjointEvdParams { recursion_threshold: DIVIDE_FROM, ..defaults }.into()
 }
 
-/// Compares `xᴴ A v` for one fixed random `x` with what the eigenpairs say, in O(n²).
+/// Random checks in O(n²): for one fixed random x and y, `vᴴ(A x) = m vᴴx` for every pair (m, v),
+/// `|Σ y_k v_k|² = Σ |y_k|²` (two equal vectors would pass the first), and the trace.
 struct ResidualCheck {
     /// `A x`, taken before `A` is overwritten.
     image: Vec<C64>,
@@ -121,21 +122,66 @@ impl ResidualCheck {
         Self { image, trace }
     }
 
-    /// For an eigenpair (m, v) of a Hermitian A: vᴴ(A x) = m vᴴx. And the trace is kept.
     fn passes(&self, values: &[f64], vectors: &[C64]) -> bool {
         let n = self.image.len();
         let size = values.iter().fold(0.0_f64, |largest, m| largest.max(m.abs()));
         let scale = size * (n as f64).sqrt();
         let traces_agree = (values.iter().sum::<f64>() - self.trace).abs() <= TOLERANCE * scale;
-        let pairs_agree = vectors.chunks_exact(n).zip(values).all(|(vector, &m)| {
-            let (mut image, mut plain, mut norm) = (C64::ZERO, C64::ZERO, 0.0);
+        let mut mixed = vec![C64::ZERO; n];
+        let mut expected = 0.0;
+        let mut pairs_agree = true;
+        for (k, (vector, &m)) in vectors.chunks_exact(n).zip(values).enumerate() {
+            let y = probe(n + k);
+            let (mut image, mut plain) = (C64::ZERO, C64::ZERO);
             for (i, v) in vector.iter().enumerate() {
                 image += v.conj() * self.image[i];
                 plain += v.conj() * probe(i);
-                norm += v.norm_sqr();
+                mixed[i] += v * y;
             }
-            (image - plain * m).norm() <= TOLERANCE * scale && (norm - 1.0).abs() <= TOLERANCE
-        });
-        size.is_finite() && traces_agree && pairs_agree
+            expected += y.norm_sqr();
+            pairs_agree &= (image - plain * m).norm() <= TOLERANCE * scale;
+        }
+        let found: f64 = mixed.iter().map(C64::norm_sqr).sum();
+        let orthonormal = (found - expected).abs() <= TOLERANCE * expected.max(1.0);
+        size.is_finite() && traces_agree && pairs_agree && orthonormal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A Hermitian matrix with the eigenvalue 2 once and 1 on the rest of the space.
+    fn clustered(n: usize) -> Vec<C64> {
+        let x: Vec<C64> = (0..n).map(probe).collect();
+        let norm: f64 = x.iter().map(C64::norm_sqr).sum();
+        let entry = |row: usize, col: usize| {
+            x[row] * x[col].conj() / norm + if row == col { 1.0 } else { 0.0 }
+        };
+        (0..n * n).map(|index| entry(index % n, index / n)).collect()
+    }
+
+    #[test]
+    fn eigenpairs_of_degenerate_matrices_pass_and_wrong_ones_do_not() {
+        for n in [2, 3, 16, 63, 64, 130] {
+            let a = clustered(n);
+            let check = ResidualCheck::prepare(&a, n);
+            let found = leading_eigenpairs(&mut a.clone(), n, n, &mut Workspace::default());
+            let (values, vectors) = found.unwrap();
+            assert!((values[0] - 2.0).abs() < 1e-12 && (values[n - 1] - 1.0).abs() < 1e-12);
+            assert!(check.passes(&values, &vectors));
+            if n > 2 {
+                // One direction of the degenerate space twice: each pair by itself is right.
+                let mut doubled = vectors.clone();
+                doubled.copy_within(n..2 * n, 2 * n);
+                assert!(!check.passes(&values, &doubled));
+            }
+            let mut turned = vectors.clone();
+            turned.copy_within(n..2 * n, 0);
+            assert!(!check.passes(&values, &turned));
+            let mut shifted = values.clone();
+            shifted[0] += 1e-6;
+            assert!(!check.passes(&shifted, &vectors));
+        }
     }
 }

@@ -11,7 +11,7 @@ mod truncate;
 
 pub use eigh::leading_eigenpairs;
 pub use gemm::{adjoint_times, gram, matrix, matrix_mut, times, times_adjoint};
-pub use qr::thin_qr;
+pub use qr::{ThinQr, thin_qr};
 pub use svd::{RightFactors, right_singular_vectors};
 pub use truncate::{Cut, Method, MethodCounts, Truncation, truncate};
 

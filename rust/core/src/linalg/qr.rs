@@ -1,4 +1,7 @@
-//! Thin QR by Householder reflections: unconditionally stable, so it needs no fallback.
+//! Thin QR, checked: Householder reflections, then Gram-Schmidt.
+//!
+//! Householder QR is unconditionally stable, in IEEE arithmetic. On a thread that flushes denormals
+//! to zero (as some runtimes set their callback threads) faer's has returned wrong factors.
 
 use faer::linalg::householder::{
     apply_block_householder_sequence_on_the_left_in_place_scratch as apply_scratch,
@@ -8,24 +11,63 @@ use faer::linalg::qr::no_pivoting::factor;
 use faer::prelude::default;
 use faer::{Conj, Mat, Par};
 
-use super::{Workspace, matrix, matrix_mut};
+use super::{Workspace, matrix, matrix_mut, probe};
+use crate::error::{Error, Result};
 use crate::scalar::C64;
 
-/// `a = q · r` with `q` (rows × k) orthonormal and `r` (k × cols) upper triangular,
-/// k = min(rows, cols); all column-major. `a` is overwritten. Cost O(rows · cols · k).
-pub fn thin_qr(
-    a: &mut [C64],
+/// A relative residual above this is a failed factorization, not rounding.
+const TOLERANCE: f64 = 1e-12;
+
+/// `a ≈ q · r`, all column-major.
+#[derive(Debug, Clone)]
+pub struct ThinQr {
+    /// rows × k, orthonormal columns, k = min(rows, cols).
+    pub q: Vec<C64>,
+    /// k × cols, upper triangular (trapezoidal where cols > rows).
+    pub r: Vec<C64>,
+    /// How many attempts failed the check before this one.
+    pub fallbacks: usize,
+}
+
+/// Thin QR of `a` (rows × cols, column-major). Cost O(rows · cols · k).
+///
+/// # Errors
+/// [`Error::Numerical`] if no attempt passed the check (the matrix is not finite).
+pub fn thin_qr(a: &[C64], rows: usize, cols: usize, workspace: &mut Workspace) -> Result<ThinQr> {
+    let (q, r) = householder(a, rows, cols, workspace);
+    if passes(a, &q, &r, rows, cols) {
+        return Ok(ThinQr { q, r, fallbacks: 0 });
+    }
+    let (q, r) = gram_schmidt(a, rows, cols);
+    if passes(a, &q, &r, rows, cols) {
+        return Ok(ThinQr { q, r, fallbacks: 1 });
+    }
+    Err(Error::Numerical(
+        "no QR factorization passed its check: the state holds numbers that are not finite; check \
+         the gates' matrices and parameters"
+            .to_owned(),
+    ))
+}
+
+fn householder(
+    a: &[C64],
     rows: usize,
     cols: usize,
     workspace: &mut Workspace,
 ) -> (Vec<C64>, Vec<C64>) {
     let k = rows.min(cols);
+    let mut a = a[..rows * cols].to_vec();
     let block = factor::recommended_block_size::<C64>(rows, cols);
     let mut reflectors = Mat::<C64>::zeros(block, k);
     let request = factor::qr_in_place_scratch::<C64>(rows, cols, block, Par::Seq, default())
         .or(apply_scratch::<C64>(rows, block, k));
-    let stack = workspace.stack(request);
-    factor::qr_in_place(matrix_mut(a, rows, cols), reflectors.as_mut(), Par::Seq, stack, default());
+    factor::qr_in_place(
+        matrix_mut(&mut a, rows, cols),
+        reflectors.as_mut(),
+        Par::Seq,
+        workspace.stack(request),
+        default(),
+    );
     let mut r = vec![C64::ZERO; k * cols];
     for col in 0..cols {
         let upper = k.min(col + 1);
@@ -36,7 +78,7 @@ pub fn thin_qr(
         q[diagonal * rows + diagonal] = C64::ONE;
     }
     apply(
-        matrix(a, rows, cols).subcols(0, k),
+        matrix(&a, rows, cols).subcols(0, k),
         reflectors.as_ref(),
         Conj::No,
         matrix_mut(&mut q, rows, k),
@@ -46,21 +88,115 @@ pub fn thin_qr(
     (q, r)
 }
 
+/// Gram-Schmidt, every column orthogonalised twice ("twice is enough", Kahan and Parlett). A column
+/// that depends on those before it is replaced by a fixed random one.
+fn gram_schmidt(a: &[C64], rows: usize, cols: usize) -> (Vec<C64>, Vec<C64>) {
+    let k = rows.min(cols);
+    let mut q: Vec<C64> = Vec::with_capacity(rows * k);
+    let mut r = vec![C64::ZERO; k * cols];
+    for col in 0..cols {
+        let column = &a[col * rows..(col + 1) * rows];
+        let mut rest = column.to_vec();
+        let size = length(column);
+        let coefficients = &mut r[col * k..(col + 1) * k];
+        orthogonalise(&q, &mut rest, coefficients);
+        if col >= k {
+            continue;
+        }
+        let remainder = length(&rest);
+        if remainder > 1e-14 * size {
+            coefficients[col] = C64::new(remainder, 0.0);
+            q.extend(rest.iter().map(|x| x / remainder));
+            continue;
+        }
+        let mut fresh: Vec<C64> = (0..rows).map(|row| probe(col * rows + row)).collect();
+        orthogonalise(&q, &mut fresh, &mut vec![C64::ZERO; k]);
+        let norm = length(&fresh);
+        q.extend(fresh.iter().map(|x| x / norm));
+    }
+    (q, r)
+}
+
+/// Takes the components along the columns of `q` out of `vector`, twice, and adds them up.
+fn orthogonalise(q: &[C64], vector: &mut [C64], coefficients: &mut [C64]) {
+    for _ in 0..2 {
+        for (direction, coefficient) in q.chunks_exact(vector.len()).zip(&mut *coefficients) {
+            let along: C64 = direction.iter().zip(&*vector).map(|(d, v)| d.conj() * v).sum();
+            vector.iter_mut().zip(direction).for_each(|(v, d)| *v -= d * along);
+            *coefficient += along;
+        }
+    }
+}
+
+fn length(vector: &[C64]) -> f64 {
+    vector.iter().map(C64::norm_sqr).sum::<f64>().sqrt()
+}
+
+/// For one fixed random x: `A x = Q (R x)`; for one y: `|Q y| = |y|`. Cost O(rows · cols).
+fn passes(a: &[C64], q: &[C64], r: &[C64], rows: usize, cols: usize) -> bool {
+    let k = rows.min(cols);
+    let mut residual = vec![C64::ZERO; rows];
+    let mut reduced = vec![C64::ZERO; k];
+    let mut size = 0.0;
+    for col in 0..cols {
+        let x = probe(col);
+        let column = &a[col * rows..(col + 1) * rows];
+        size += column.iter().map(C64::norm_sqr).sum::<f64>();
+        residual.iter_mut().zip(column).for_each(|(out, entry)| *out += entry * x);
+        reduced.iter_mut().zip(&r[col * k..]).for_each(|(out, entry)| *out += entry * x);
+    }
+    let mut mixed = vec![C64::ZERO; rows];
+    let mut expected = 0.0;
+    for (index, direction) in q.chunks_exact(rows).enumerate() {
+        let y = probe(cols + index);
+        expected += y.norm_sqr();
+        for ((out, mix), d) in residual.iter_mut().zip(&mut mixed).zip(direction) {
+            *out -= d * reduced[index];
+            *mix += d * y;
+        }
+    }
+    let found: f64 = mixed.iter().map(C64::norm_sqr).sum();
+    length(&residual) <= TOLERANCE * (size * cols as f64).sqrt()
+        && (found - expected).abs() <= TOLERANCE * expected * (k as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::linalg::{probe, times};
+
+    fn awkward() -> Vec<(usize, usize, Vec<C64>)> {
+        let mut cases: Vec<_> = [(1, 1), (5, 3), (3, 5), (4, 2), (64, 17), (130, 130)]
+            .map(|(rows, cols)| (rows, cols, (0..rows * cols).map(probe).collect()))
+            .into();
+        // Dependent columns, zero columns, nothing at all.
+        let column: Vec<C64> = (0..6).map(probe).collect();
+        cases.push((6, 3, [column.clone(), column.clone(), column].concat()));
+        cases.push((4, 3, vec![C64::ZERO; 12]));
+        cases
+    }
 
     #[test]
-    fn factors_multiply_back_and_q_is_orthonormal() {
-        for (rows, cols) in [(1, 1), (5, 3), (3, 5), (64, 17), (130, 130)] {
-            let a: Vec<C64> = (0..rows * cols).map(probe).collect();
-            let k = rows.min(cols);
-            let (q, r) = thin_qr(&mut a.clone(), rows, cols, &mut Workspace::default());
-            let mut product = vec![C64::ZERO; rows * cols];
-            times(matrix_mut(&mut product, rows, cols), matrix(&q, rows, k), matrix(&r, k, cols));
-            let error = product.iter().zip(&a).map(|(x, y)| (x - y).norm()).fold(0.0, f64::max);
-            assert!(error < 1e-12, "{rows}x{cols}: {error:e}");
+    fn both_ways_multiply_back_with_orthonormal_factors() {
+        for (rows, cols, a) in awkward() {
+            let (q, r) = householder(&a, rows, cols, &mut Workspace::default());
+            assert!(passes(&a, &q, &r, rows, cols), "householder {rows}x{cols}");
+            let (q, r) = gram_schmidt(&a, rows, cols);
+            assert!(passes(&a, &q, &r, rows, cols), "gram_schmidt {rows}x{cols}");
         }
+    }
+
+    #[test]
+    fn wrong_factors_do_not_pass() {
+        let (rows, cols) = (7, 4);
+        let a: Vec<C64> = (0..rows * cols).map(probe).collect();
+        let (q, r) = householder(&a, rows, cols, &mut Workspace::default());
+        let mut doubled = q.clone();
+        doubled.copy_within(0..rows, rows);
+        assert!(!passes(&a, &doubled, &r, rows, cols));
+        let mut scaled = r.clone();
+        scaled[0] *= 1.0 + 1e-8;
+        assert!(!passes(&a, &q, &scaled, rows, cols));
+        let broken = vec![C64::new(f64::NAN, 0.0); rows * cols];
+        assert!(thin_qr(&broken, rows, cols, &mut Workspace::default()).is_err());
     }
 }

@@ -122,17 +122,15 @@ fn of_adjoint(a: MatRef<'_, C64>, workspace: &mut Workspace) -> Option<(Vec<f64>
 /// One-sided Jacobi on `aᴴ` (Hestenes 1958; de Rijk 1989): rotate pairs of columns until all are
 /// orthogonal; their lengths are the singular values and their directions the right vectors.
 /// Slow (a few hundred times n³ flops), accurate to every relative digit, and it always converges.
-#[allow(clippy::unnecessary_wraps)] // one signature for every rung
 fn jacobi(a: MatRef<'_, C64>, workspace: &mut Workspace) -> Option<(Vec<f64>, Vec<C64>)> {
     let (rows, cols) = a.shape();
     let rank = rows.min(cols);
     // a = Q R first when tall: the right vectors of R are those of a.
+    let copy: Vec<C64> = (0..cols).flat_map(|j| (0..rows).map(move |i| a[(i, j)])).collect();
     let (height, reduced) = if rows > cols {
-        let mut copy: Vec<C64> =
-            (0..cols).flat_map(|j| (0..rows).map(move |i| a[(i, j)])).collect();
-        (cols, thin_qr(&mut copy, rows, cols, workspace).1)
+        (cols, thin_qr(&copy, rows, cols, workspace).ok()?.r)
     } else {
-        (rows, (0..cols).flat_map(|j| (0..rows).map(move |i| a[(i, j)])).collect())
+        (rows, copy)
     };
     // Column j of x is the conjugate of row j of the reduced matrix.
     let mut x: Vec<Vec<C64>> = (0..height)

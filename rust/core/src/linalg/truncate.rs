@@ -12,7 +12,8 @@
 use faer::MatRef;
 
 use super::{
-    Workspace, gram, leading_eigenpairs, matrix, matrix_mut, right_singular_vectors, thin_qr,
+    ThinQr, Workspace, gram, leading_eigenpairs, matrix, matrix_mut, right_singular_vectors,
+    thin_qr,
 };
 use crate::error::{Error, Result};
 use crate::scalar::{C64, Scalar};
@@ -148,16 +149,21 @@ fn by_gram(
 ) -> Attempted {
     let (rows, cols) = theta.shape();
     // θᴴ = Q R (cols × rows): the right vectors of θ are Q times those of Rᴴ, of size rows only.
-    let basis = ((rows as f64) < QR_FIRST * cols as f64).then(|| {
-        let mut adjoint: Vec<C64> =
+    let basis = if (rows as f64) < QR_FIRST * cols as f64 {
+        let adjoint: Vec<C64> =
             (0..rows).flat_map(|i| (0..cols).map(move |j| theta[(i, j)].conj())).collect();
-        thin_qr(&mut adjoint, cols, rows, workspace)
-    });
+        match thin_qr(&adjoint, cols, rows, workspace) {
+            Ok(factors) => Some(factors),
+            Err(_) => return Attempted::Failed,
+        }
+    } else {
+        None
+    };
     let n = if basis.is_some() { rows } else { cols };
     let mut m = vec![C64::ZERO; n * n];
     match &basis {
         // M = (Rᴴ)ᴴ Rᴴ = R Rᴴ
-        Some((_, r)) => {
+        Some(ThinQr { r, .. }) => {
             let lower: Vec<C64> =
                 (0..rows).flat_map(|i| (0..rows).map(move |j| r[j * rows + i].conj())).collect();
             gram(matrix_mut(&mut m, n, n), matrix(&lower, n, n));
@@ -182,7 +188,9 @@ fn by_gram(
         }
     }
     vectors.truncate(n * choice.rank);
-    if let Some((q, _)) = basis {
+    let mut methods = MethodCounts { gram: 1, ..MethodCounts::default() };
+    if let Some(ThinQr { q, fallbacks, .. }) = basis {
+        methods.fallbacks += fallbacks;
         let mut lifted = vec![C64::ZERO; cols * choice.rank];
         super::times(
             matrix_mut(&mut lifted, cols, choice.rank),
@@ -191,7 +199,6 @@ fn by_gram(
         );
         vectors = lifted;
     }
-    let methods = MethodCounts { gram: 1, ..MethodCounts::default() };
     Attempted::Done(choice.into_cut(vectors, &weights, methods))
 }
 

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::linalg::{
-    Method, MethodCounts, Truncation, Workspace, matrix, matrix_mut, thin_qr, times, truncate,
+    Method, MethodCounts, ThinQr, Truncation, Workspace, matrix, matrix_mut, thin_qr, times,
+    truncate,
 };
 use crate::mps::{Mps, SiteTensor};
 use crate::scalar::{C64, Scalar};
@@ -37,7 +38,8 @@ pub fn canonicalise<T: Scalar>(state: &mut Mps<T>) -> Result<MethodCounts> {
             break;
         }
         // M[(k p), r] = Q[(k p), j] · carry'[j, r]
-        let (q, r) = thin_qr(&mut m, 2 * rows, site.right, &mut workspace);
+        let ThinQr { q, r, fallbacks } = thin_qr(&m, 2 * rows, site.right, &mut workspace)?;
+        methods.fallbacks += fallbacks;
         let kept = (2 * rows).min(site.right);
         left_canonical.push((rows, kept, q));
         (carry, rows) = (r, kept);
