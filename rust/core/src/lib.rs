@@ -52,9 +52,11 @@
 
 pub mod circuit;
 mod error;
+mod group;
 mod guard;
 mod ieee;
 pub mod linalg;
+mod memory;
 pub mod mps;
 mod pauli;
 mod plan_cache;
@@ -63,9 +65,11 @@ mod report;
 mod request;
 mod run;
 mod scalar;
+mod values;
 
 pub use circuit::Ordering;
 pub use error::{Error, Result};
+pub use group::{Group, Precision, Settings};
 pub use guard::{guarded, panics_are_caught};
 pub use linalg::Method;
 pub use mps::Readout;
@@ -74,5 +78,5 @@ pub use plan_cache::PlanCache;
 pub use pool::{available_threads, pool};
 pub use report::Report;
 pub use request::Requests;
-pub use run::{CircuitResult, Group, GroupResult, Job, Precision, Settings};
+pub use run::{CircuitResult, GroupResult, Job};
 pub use scalar::{C32, C64, Scalar};

@@ -38,26 +38,36 @@ impl Structure {
     }
 }
 
-/// See [`Plan::bind`], which has checked that the structure is the plan's.
-pub(super) fn bind(
-    plan: &Plan,
-    structure: &Structure,
-    parameters: &[f64],
-    matrices: &[C64],
-) -> Result<Bound> {
-    let row = Row { structure, parameters, matrices };
-    row.check()?;
-    let bound = plan.steps().iter().map(|step| match step.width {
-        Width::One => row.one_site_step(plan.parts(step)),
-        Width::Two => row.two_site_step(plan.parts(step)),
-    });
-    let mut bound = Bound { matrices: bound.collect::<Result<_>>()?, phase: ONE };
-    // A product of phases, not the phase of a sum: exact for large angles, too.
-    for factor in plan.phases() {
-        let gate = structure.gate(factor.gate as usize);
-        bound.phase *= phase(-factor.scale * row.angle(&gate));
+impl Plan {
+    /// Computes the matrix of every step for one row that [`Structure::check_row`] has passed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidInput`] if a row has the wrong length or `structure` is not the one that the
+    /// plan was made for.
+    pub fn bind(
+        &self,
+        structure: &Structure,
+        parameters: &[f64],
+        matrices: &[C64],
+    ) -> Result<Bound> {
+        if !self.fits(structure) {
+            return Err(Error::invalid("the plan was made for another circuit structure"));
+        }
+        let row = Row { structure, parameters, matrices };
+        row.check_lengths()?;
+        let bound = self.steps().iter().map(|step| match step.width {
+            Width::One => row.one_site_step(self.parts(step)),
+            Width::Two => row.two_site_step(self.parts(step)),
+        });
+        let mut bound = Bound { matrices: bound.collect::<Result<_>>()?, phase: ONE };
+        // A product of phases, not the phase of a sum: exact for large angles, too.
+        for factor in self.phases() {
+            let gate = structure.gate(factor.gate as usize);
+            bound.phase *= phase(-factor.scale * row.angle(&gate));
+        }
+        Ok(bound)
     }
-    Ok(bound)
 }
 
 /// One row of a batch.
@@ -69,7 +79,7 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn check(&self) -> Result<()> {
+    fn check_lengths(&self) -> Result<()> {
         for (what, expected, got) in [
             ("parameters", self.structure.n_parameters(), self.parameters.len()),
             ("matrix entries", self.structure.n_matrix_entries(), self.matrices.len()),
@@ -80,6 +90,11 @@ impl Row<'_> {
                 )));
             }
         }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<()> {
+        self.check_lengths()?;
         if let Some(at) = self.parameters.iter().position(|x| !x.is_finite()) {
             return Err(self.not_finite(at));
         }

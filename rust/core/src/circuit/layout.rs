@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use super::bonds::{BondBounds, after_step, one_site_flops, two_site_flops};
 use super::fusion::{FusedStep, fuse};
-use super::parts::{Part, PhaseFactor, Placement, SiteOperation, Width};
-use super::plan::PlannedStep;
+use super::parts::{Part, PhaseFactor, Placement, PlannedStep, SiteOperation, Width};
 use super::route::route;
 use super::schedule::schedule;
 use super::structure::Structure;

@@ -31,8 +31,8 @@ mod tests_input;
 pub use bind::Bound;
 pub use gate_table::{ADJOINT_BIT, GATES, GateKind, GateSpec};
 pub use order::Ordering;
-pub use parts::{Fixed, Part, Placement, Source, Width};
-pub use plan::{Plan, PlanSettings, PlannedStep};
+pub use parts::{Fixed, Part, Placement, PlannedStep, Source, Width};
+pub use plan::{Plan, PlanSettings};
 pub use structure::{Gate, Structure};
 
 pub use crate::scalar::C64;

@@ -1,6 +1,8 @@
 //! What a fused step is made of: each part is one 2×2 or 4×4 matrix and where its numbers come
 //! from.
 
+use std::ops::Range;
+
 use crate::pauli::Pauli;
 
 /// How many neighbouring sites a step acts on.
@@ -10,6 +12,21 @@ pub enum Width {
     One,
     /// Sites i and i + 1.
     Two,
+}
+
+/// One step on one site or on two neighbouring ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedStep {
+    /// The site, or the left one of two.
+    pub site: usize,
+    /// One site or two.
+    pub width: Width,
+    /// Bound of the operator Schmidt rank, for any parameters: 1, 2 or 4.
+    pub rank: usize,
+    /// Largest bond that the step may leave; `None` for no limit. Usually `max_bond_dim`, inside a
+    /// ladder two or four times that. On one site it says nothing.
+    pub limit: Option<usize>,
+    pub(super) parts: Range<usize>,
 }
 
 /// Where a part's matrix acts within its step, whose sites are i and (for two sites) i + 1.

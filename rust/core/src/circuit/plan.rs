@@ -2,12 +2,10 @@
 
 use std::ops::Range;
 
-use super::bind::{Bound, bind};
 use super::layout::Layout;
 use super::order::{Ordering, lay_out_in_order};
-use super::parts::{Part, Width};
+use super::parts::{Part, PhaseFactor, PlannedStep, Width};
 use super::structure::Structure;
-use super::{C64, parts::PhaseFactor};
 use crate::error::{Error, Result};
 
 /// What a plan depends on besides the circuit.
@@ -17,21 +15,6 @@ pub struct PlanSettings {
     pub max_bond_dim: Option<usize>,
     /// Where the wires start.
     pub ordering: Ordering,
-}
-
-/// One step on one site or on two neighbouring ones.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlannedStep {
-    /// The site, or the left one of two.
-    pub site: usize,
-    /// One site or two.
-    pub width: Width,
-    /// Bound of the operator Schmidt rank, for any parameters: 1, 2 or 4.
-    pub rank: usize,
-    /// Largest bond that the step may leave; `None` for no limit. Usually `max_bond_dim`, inside a
-    /// ladder two or four times that. On one site it says nothing.
-    pub limit: Option<usize>,
-    pub(super) parts: Range<usize>,
 }
 
 /// A circuit as scheduled steps, good for any parameters.
@@ -123,23 +106,9 @@ impl Plan {
         self.layout.cost.max_bond
     }
 
-    /// Computes the matrix of every step for one row of parameters and matrix entries.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidInput`] if a row has the wrong length, a parameter or entry is not finite,
-    /// or a matrix is not unitary to 1e-6, naming the gate; or if `structure` is not the one that
-    /// the plan was made for.
-    pub fn bind(
-        &self,
-        structure: &Structure,
-        parameters: &[f64],
-        matrices: &[C64],
-    ) -> Result<Bound> {
-        if sizes(structure) != self.sizes {
-            return Err(Error::invalid("the plan was made for another circuit structure"));
-        }
-        bind(self, structure, parameters, matrices)
+    /// Whether the plan was made for a structure of these sizes.
+    pub(super) fn fits(&self, structure: &Structure) -> bool {
+        self.sizes == sizes(structure)
     }
 
     pub(super) fn phases(&self) -> &[PhaseFactor] {
