@@ -72,34 +72,32 @@ fn settings() -> Result<()> {
 fn rows() -> Result<()> {
     let gates = [id("RX"), id("CRot"), id("QubitUnitary1"), id("QubitUnitary2")];
     let structure = structure(6, &gates, &[1, 2, 1, 2], &[0, 3, 5, 4, 1, 2], &[])?;
-    let plan =
-        Plan::new(&structure, &PlanSettings { max_bond_dim: None, ordering: Ordering::Given })?;
     let mut unitaries = vec![ZERO; 20];
     for at in [0, 3, 4, 9, 14, 19] {
         unitaries[at] = ONE;
     }
     let angles = [0.1, 0.2, 0.3, 0.4];
-    plan.bind(&structure, &angles, &unitaries)?;
+    structure.check_row(&angles, &unitaries)?;
 
-    let bind = |angles: &[f64], entries: &[C64]| plan.bind(&structure, angles, entries);
-    assert_eq!(blames(bind(&angles[..3], &unitaries), &["4 parameters", "got 3"]), None);
-    let few = bind(&angles, &unitaries[..19]);
+    let check = |angles: &[f64], entries: &[C64]| structure.check_row(angles, entries);
+    assert_eq!(blames(check(&angles[..3], &unitaries), &["4 parameters", "got 3"]), None);
+    let few = check(&angles, &unitaries[..19]);
     assert_eq!(blames(few, &["20 matrix entries", "got 19"]), None);
-    let nan = bind(&[0.1, 0.2, f64::NAN, 0.4], &unitaries);
+    let nan = check(&[0.1, 0.2, f64::NAN, 0.4], &unitaries);
     let words = ["gate 1", "CRot", "wires 3, 5", "parameter 1", "NaN", "finite"];
     assert_eq!(blames(nan, &words), Some(1));
-    let infinite = bind(&[f64::NEG_INFINITY, 0.2, 0.3, 0.4], &unitaries);
+    let infinite = check(&[f64::NEG_INFINITY, 0.2, 0.3, 0.4], &unitaries);
     assert_eq!(blames(infinite, &["gate 0", "RX", "parameter 0", "-inf"]), Some(0));
     let mut entries = unitaries.clone();
     entries[5] = C64::new(0.0, f64::INFINITY);
     let words = ["gate 3", "QubitUnitary on wires 1, 2", "entry 1"];
-    assert_eq!(blames(bind(&angles, &entries), &words), Some(3));
+    assert_eq!(blames(check(&angles, &entries), &words), Some(3));
     let mut entries = unitaries.clone();
     entries[0] = C64::new(1.1, 0.0);
     let words = ["gate 2", "not unitary", "2.1e-1", "channel"];
-    assert_eq!(blames(bind(&angles, &entries), &words), Some(2));
+    assert_eq!(blames(check(&angles, &entries), &words), Some(2));
     entries[0] = C64::new(1e300, 1e300);
-    assert_eq!(blames(bind(&angles, &entries), &["gate 2", "not unitary"]), Some(2));
+    assert_eq!(blames(check(&angles, &entries), &["gate 2", "not unitary"]), Some(2));
     Ok(())
 }
 
