@@ -1,6 +1,7 @@
 """Who may import whom; see ARCHITECTURE.md."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,45 @@ def test_no_private_name_of_pennylane_is_used(module, path):
     for name in imported(path):
         if name.startswith("pennylane"):
             assert not any(part.startswith("_") for part in name.split("."))
+
+
+# The same for the engine: from each folder or file of the crate to those it may use.
+RUST = ROOT.parents[1] / "rust"
+BASE = {"cancel", "error", "scalar", "pauli"}
+RUST_ALLOWED = {
+    "cancel": {"error"},
+    "error": set(),
+    "scalar": set(),
+    "pauli": {"scalar"},
+    "ieee": BASE | {"linalg"},  # in its tests
+    "guard": BASE | {"pool"},
+    "pool": BASE | {"ieee"},
+    "linalg": BASE,
+    "circuit": BASE,
+    "mps": BASE | {"linalg"},
+    "request": BASE,
+    "report": {"linalg"},
+    "plan_cache": BASE | {"circuit"},
+    "group": BASE | {"circuit", "linalg", "mps", "request"},
+    "memory": BASE | {"circuit", "group"},
+    "values": BASE | {"circuit", "mps", "request"},
+}
+FREE = {"lib", "run"}  # the entry uses everything
+
+
+def rust_files():
+    source = RUST / "core" / "src"
+    for path in sorted(source.rglob("*.rs")):
+        yield path.relative_to(source).with_suffix("").parts[0], path
+
+
+@pytest.mark.parametrize(("room", "path"), list(rust_files()))
+def test_rust_imports_point_down(room, path):
+    text = path.read_text(encoding="utf-8")
+    assert "pyo3" not in text, "only rust/python knows Python"
+    if room in FREE:
+        return
+    assert room in RUST_ALLOWED, f"state what {room} may use in this table"
+    # `use crate::x`, paths in code, and re-exports of the crate's root.
+    used = set(re.findall(r"\bcrate::([a-z_]+)", text)) - {room}
+    assert used <= RUST_ALLOWED[room], f"{path.name} uses {used - RUST_ALLOWED[room]}"

@@ -16,9 +16,9 @@
 //! A Bell pair on wires 0 and 1 of three, and ⟨Z₀Z₁⟩:
 //!
 //! ```
-//! use std::sync::{Arc, atomic::AtomicBool};
+//! use std::sync::Arc;
 //! use bondline::circuit::{GATES, Ordering, Structure};
-//! use bondline::{Group, Job, Method, Pauli, PlanCache, Precision, Readout, Requests, Settings};
+//! use bondline::{Cancel, Group, Job, Method, Pauli, PlanCache, Precision, Readout, Requests, Settings};
 //!
 //! let id = |name| GATES.iter().position(|gate| gate.name == name).map(|id| id as u16);
 //! let gates = vec![id("Hadamard").unwrap(), id("CNOT").unwrap()];
@@ -45,11 +45,12 @@
 //!     memory_limit: 1 << 30,
 //! };
 //! let job = Job::prepare(vec![group], settings, &PlanCache::default())?;
-//! let results = job.execute(&AtomicBool::new(false))?;
+//! let results = job.execute(&Cancel::default())?;
 //! assert!((results[0].rows[0].words[0] - 1.0).abs() < 1e-12);
 //! # Ok::<(), bondline::Error>(())
 //! ```
 
+mod cancel;
 pub mod circuit;
 mod error;
 mod group;
@@ -67,6 +68,7 @@ mod run;
 mod scalar;
 mod values;
 
+pub use cancel::Cancel;
 pub use circuit::Ordering;
 pub use error::{Error, Result};
 pub use group::{Group, Precision, Settings};

@@ -34,6 +34,16 @@ impl Requests {
             && self.densities.is_empty())
     }
 
+    /// Rough number of operations to read one row of `n_wires` wires at the smallest bonds.
+    pub(crate) fn flops(&self, n_wires: usize) -> f64 {
+        let outcomes = |wires: usize, factor: f64| (factor * wires as f64).exp2();
+        let probabilities = self.probabilities.iter().map(|wires| outcomes(wires.len(), 1.0));
+        let densities = self.densities.iter().map(|wires| outcomes(wires.len(), 2.0));
+        let dense = if self.dense_state { outcomes(n_wires, 1.0) } else { 0.0 };
+        let terms = (self.words.len() + 10 * self.variance_terms.len()) as f64;
+        1e3 * (terms + probabilities.sum::<f64>() + densities.sum::<f64>()) + 1e2 * dense
+    }
+
     /// Wires of every few-wire value: words, variances, probabilities, densities, in this order.
     pub(crate) fn supports(&self) -> Vec<Vec<usize>> {
         let word = |index: usize| self.words[index].iter().map(|(wire, _)| *wire);

@@ -5,11 +5,11 @@
 //! where circuits are fewer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use rayon::prelude::*;
 
+use crate::cancel::Cancel;
 use crate::circuit::{Plan, PlanSettings, Width};
 use crate::error::{Error, Result};
 use crate::group::{Group, Precision, Settings};
@@ -98,13 +98,10 @@ impl Job {
     #[must_use]
     pub fn is_small(&self) -> bool {
         let flops = self.groups.iter().map(|(group, plan)| {
-            let values = group.requests.words.len() as f64 * 1e3;
-            (plan.flops() + values + 1e3 * plan.steps().len() as f64) * group.rows as f64
+            let steps = plan.flops() + 1e3 * plan.steps().len() as f64;
+            (steps + group.requests.flops(plan.n_sites())) * group.rows as f64
         });
-        let dense = self.groups.iter().any(|(group, _)| {
-            group.requests.dense_state || !group.requests.probabilities.is_empty()
-        });
-        flops.sum::<f64>() < SMALL_JOB && !dense
+        flops.sum::<f64>() < SMALL_JOB
     }
 
     /// Runs the job and returns one result for each group, in order. The bits do not depend on the
@@ -113,7 +110,7 @@ impl Job {
     /// # Errors
     /// [`Error::Interrupted`] soon after `cancel` is set; [`Error::Resource`],
     /// [`Error::Numerical`] as the steps report them.
-    pub fn execute(self, cancel: &AtomicBool) -> Result<Vec<GroupResult>> {
+    pub fn execute(self, cancel: &Cancel) -> Result<Vec<GroupResult>> {
         let _ieee = IeeeArithmetic::enter();
         let results = if self.is_small() || self.threads == 1 {
             self.run_rows(cancel, false)?
@@ -132,7 +129,7 @@ impl Job {
     }
 
     /// Every row of every group, in order.
-    fn run_rows(&self, cancel: &AtomicBool, pooled: bool) -> Result<Vec<CircuitResult>> {
+    fn run_rows(&self, cancel: &Cancel, pooled: bool) -> Result<Vec<CircuitResult>> {
         let rows: Vec<(usize, usize)> = self
             .groups
             .iter()
@@ -172,9 +169,7 @@ impl Job {
         scratches: &Scratches<T>,
         shared: &Shared<'_>,
     ) -> Result<CircuitResult> {
-        if shared.cancel.load(Ordering::Relaxed) {
-            return Err(Error::Interrupted);
-        }
+        shared.cancel.check()?;
         let started = Instant::now();
         let bound = plan.bind(&group.structure, group.parameters(row), group.matrices(row))?;
         let steps = steps_of::<T>(plan, &bound.matrices);
@@ -213,7 +208,6 @@ impl Job {
         };
         let values = Values { plan, requests, readout: self.settings.readout, row };
         let cones = values.cones(few_log);
-        let parallel = shared.parallelism == Parallelism::Pool;
         let mut methods = few_log.methods;
         if swept.is_some() && causal.is_some() {
             methods.add(global_log.methods);
@@ -225,7 +219,13 @@ impl Job {
             }
         }
         Ok(CircuitResult {
-            words: pauli_expectations(few, &values.words(), self.settings.readout, parallel),
+            words: pauli_expectations(
+                few,
+                &values.words(),
+                self.settings.readout,
+                shared.parallelism,
+                shared.cancel,
+            )?,
             variances: values.variances(few, shared.cancel)?,
             probabilities: values.probabilities(few, shared.cancel)?,
             densities: values.densities(few, shared.cancel)?,
@@ -254,7 +254,7 @@ struct Shared<'a> {
     single: Scratches<C32>,
     double: Scratches<C64>,
     parallelism: Parallelism,
-    cancel: &'a AtomicBool,
+    cancel: &'a Cancel,
 }
 
 fn steps_of<T: Scalar>(plan: &Plan, matrices: &[[C64; 16]]) -> Vec<Step<T>> {

@@ -1,10 +1,10 @@
 //! Few-wire values of one evolved row: requests in wires, read on sites.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::cancel::Cancel;
 use crate::circuit::{Plan, Width};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::mps::{
     EvolutionLog, LightCones, Mps, PauliSum, PauliWord, Readout, probabilities,
     reduced_density_matrix, variance,
@@ -36,17 +36,16 @@ impl Values<'_> {
             .collect()
     }
 
-    pub fn variances<T: Scalar>(&self, state: &Mps<T>, cancel: &AtomicBool) -> Result<Vec<f64>> {
+    pub fn variances<T: Scalar>(&self, state: &Mps<T>, cancel: &Cancel) -> Result<Vec<f64>> {
         let words = self.words();
         let coefficients = self.requests.coefficients(self.row);
         let variances = self.requests.variances.iter().map(|terms| {
-            check(cancel)?;
             let terms = terms.clone();
             let pairs = self.requests.variance_terms[terms.clone()].iter();
             let sum = PauliSum {
                 terms: coefficients[terms].iter().copied().zip(pairs.map(|&w| &words[w])).collect(),
             };
-            Ok(variance(state, &sum, self.readout).max(0.0))
+            Ok(variance(state, &sum, self.readout, cancel)?.max(0.0))
         });
         variances.collect()
     }
@@ -54,24 +53,21 @@ impl Values<'_> {
     pub fn probabilities<T: Scalar>(
         &self,
         state: &Mps<T>,
-        cancel: &AtomicBool,
+        cancel: &Cancel,
     ) -> Result<Vec<Vec<f64>>> {
-        let lists = self.requests.probabilities.iter().map(|wires| {
-            check(cancel)?;
-            Ok(probabilities(state, &self.sites(wires), self.readout))
-        });
+        let lists = self
+            .requests
+            .probabilities
+            .iter()
+            .map(|wires| probabilities(state, &self.sites(wires), self.readout, cancel));
         lists.collect()
     }
 
-    pub fn densities<T: Scalar>(
-        &self,
-        state: &Mps<T>,
-        cancel: &AtomicBool,
-    ) -> Result<Vec<Vec<C64>>> {
-        let lists = self.requests.densities.iter().map(|wires| {
-            check(cancel)?;
-            Ok(reduced_density_matrix(state, &self.sites(wires), self.readout))
-        });
+    pub fn densities<T: Scalar>(&self, state: &Mps<T>, cancel: &Cancel) -> Result<Vec<Vec<C64>>> {
+        let lists =
+            self.requests.densities.iter().map(|wires| {
+                reduced_density_matrix(state, &self.sites(wires), self.readout, cancel)
+            });
         lists.collect()
     }
 
@@ -91,8 +87,4 @@ impl Values<'_> {
             self.requests.supports().iter().map(|wires| self.sites(wires)).collect();
         cones.discarded_weight(values.iter().map(Vec::as_slice))
     }
-}
-
-fn check(cancel: &AtomicBool) -> Result<()> {
-    if cancel.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
 }

@@ -1,14 +1,12 @@
 //! The numpy reference's results, read from the file that the Python tests read too.
 #![allow(clippy::unwrap_used, clippy::panic)] // in a test a panic is the report
 
-use std::sync::atomic::AtomicBool;
-
 use bondline::linalg::Method;
 use bondline::mps::{
     Evolution, Mps, Parallelism, PauliWord, Scratches, Step, StepGate, dense_amplitudes, evolve,
     log_norm_squared, pauli_expectations,
 };
-use bondline::{C64, Pauli, Readout};
+use bondline::{C64, Cancel, Pauli, Readout};
 use serde_json::Value;
 
 const VECTORS: &str = include_str!("../../../tests/vectors/bform.json");
@@ -78,7 +76,7 @@ fn reproduces(case: &Value, method: Method) {
         &evolution,
         Parallelism::Sequential,
         &Scratches::default(),
-        &AtomicBool::new(false),
+        &Cancel::default(),
     )
     .unwrap();
     let expected = &case["expected"];
@@ -95,7 +93,14 @@ fn reproduces(case: &Value, method: Method) {
     for (readout, label) in [(Readout::Local, "local"), (Readout::State, "state")] {
         for (words, suffix) in [(&z, "z"), (&zz, "zz")] {
             let key = format!("{label}_{suffix}");
-            let values = pauli_expectations(&state, words, readout, false);
+            let values = pauli_expectations(
+                &state,
+                words,
+                readout,
+                Parallelism::Sequential,
+                &Cancel::default(),
+            )
+            .unwrap();
             assert_close(&values, &numbers(&expected[&key]), &format!("{name} {key}"));
         }
     }

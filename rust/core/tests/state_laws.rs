@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // in a test a panic is the report
 
 use std::ops::Range;
-use std::sync::atomic::AtomicBool;
 
 use bondline::linalg::Method;
 use bondline::mps::{
@@ -11,7 +10,7 @@ use bondline::mps::{
     probabilities, reduced_density_matrix, renyi_two_entropy, schmidt_weights, variance,
     von_neumann_entropy,
 };
-use bondline::{C32, C64, Pauli, Readout, Result, Scalar};
+use bondline::{C32, C64, Cancel, Pauli, Readout, Result, Scalar};
 
 const READOUTS: [Readout; 2] = [Readout::Local, Readout::State];
 
@@ -98,7 +97,7 @@ fn run<T: Scalar>(
         evolution,
         Parallelism::Sequential,
         &Scratches::default(),
-        &AtomicBool::new(false),
+        &Cancel::default(),
     )?;
     Ok((state, log))
 }
@@ -188,7 +187,14 @@ fn untruncated_values_are_those_of_the_dense_vector() -> Result<()> {
         let words = words(n);
         let on_sites: Vec<PauliWord> = words.iter().map(|word| PauliWord::new(word)).collect();
         for readout in READOUTS {
-            let values = pauli_expectations(&state, &on_sites, readout, false);
+            let values = pauli_expectations(
+                &state,
+                &on_sites,
+                readout,
+                Parallelism::Sequential,
+                &Cancel::default(),
+            )
+            .unwrap();
             for (word, value) in words.iter().zip(&values) {
                 let expected = inner(&vector, &apply_word(&vector, n, word)).re;
                 assert!((value - expected).abs() < 1e-11, "{word:?}: {value} {expected}");
@@ -202,7 +208,7 @@ fn untruncated_values_are_those_of_the_dense_vector() -> Result<()> {
             }
             let mean = inner(&vector, &image).re;
             let expected = inner(&image, &image).re - mean * mean;
-            let found = variance(&state, &sum, readout);
+            let found = variance(&state, &sum, readout, &Cancel::default())?;
             assert!((found - expected).abs() < 1e-9 * expected.max(1.0), "{found} {expected}");
         }
     }
@@ -224,7 +230,7 @@ fn probabilities_and_density_matrices_follow_the_order_of_their_sites() -> Resul
             for (index, amplitude) in vector.iter().enumerate() {
                 expected[bits(index, &sites)] += amplitude.norm_sqr();
             }
-            let found = probabilities(&state, &sites, readout);
+            let found = probabilities(&state, &sites, readout, &Cancel::default())?;
             assert!((found.iter().sum::<f64>() - 1.0).abs() < 1e-14);
             for (x, y) in found.iter().zip(&expected) {
                 assert!((x - y).abs() < 1e-12, "{sites:?}");
@@ -234,7 +240,7 @@ fn probabilities_and_density_matrices_follow_the_order_of_their_sites() -> Resul
             }
             let dim = 1 << sites.len();
             let rest: Vec<usize> = (0..n).filter(|site| !sites.contains(site)).collect();
-            let rho = reduced_density_matrix(&state, &sites, readout);
+            let rho = reduced_density_matrix(&state, &sites, readout, &Cancel::default())?;
             for row in 0..dim {
                 for col in 0..dim {
                     let mut expected = C64::ZERO;
@@ -300,8 +306,22 @@ fn a_sweep_restores_the_form_and_changes_nothing_else() -> Result<()> {
     assert!((cosine.phase - 1.0).norm() < 1e-12, "the sweep changed the phase");
     // In canonical form both readouts are one state.
     let words: Vec<PauliWord> = words(n).iter().map(|word| PauliWord::new(word)).collect();
-    let local = pauli_expectations(&state, &words, Readout::Local, false);
-    let global = pauli_expectations(&before, &words, Readout::State, false);
+    let local = pauli_expectations(
+        &state,
+        &words,
+        Readout::Local,
+        Parallelism::Sequential,
+        &Cancel::default(),
+    )
+    .unwrap();
+    let global = pauli_expectations(
+        &before,
+        &words,
+        Readout::State,
+        Parallelism::Sequential,
+        &Cancel::default(),
+    )
+    .unwrap();
     for (x, y) in local.iter().zip(&global) {
         assert!((x - y).abs() < 1e-11, "{x} {y}");
     }
@@ -366,7 +386,14 @@ fn single_precision_is_right_to_1e_4() -> Result<()> {
     let words = words(n);
     let on_sites: Vec<PauliWord> = words.iter().map(|word| PauliWord::new(word)).collect();
     for readout in READOUTS {
-        let values = pauli_expectations(&state, &on_sites, readout, false);
+        let values = pauli_expectations(
+            &state,
+            &on_sites,
+            readout,
+            Parallelism::Sequential,
+            &Cancel::default(),
+        )
+        .unwrap();
         for (word, value) in words.iter().zip(&values) {
             let expected = inner(&vector, &apply_word(&vector, n, word)).re;
             assert!((value - expected).abs() < 2e-5, "{word:?}: {value} {expected}");
@@ -391,9 +418,16 @@ fn bits_do_not_depend_on_the_number_of_threads() -> Result<()> {
                 &evolution(1e-20, Some(0.05)),
                 Parallelism::Pool,
                 &Scratches::default(),
-                &AtomicBool::new(false),
+                &Cancel::default(),
             )?;
-            let values = pauli_expectations(&state, &words, Readout::Local, true);
+            let values = pauli_expectations(
+                &state,
+                &words,
+                Readout::Local,
+                Parallelism::Pool,
+                &Cancel::default(),
+            )
+            .unwrap();
             Ok((state, values))
         })?;
         match &seen {
@@ -410,6 +444,10 @@ fn a_set_flag_stops_the_evolution_and_a_small_limit_refuses_it() {
     let attempt = |cancel: bool, max_entries: usize| {
         let mut evolution = evolution(0.0, None);
         evolution.max_entries = max_entries;
+        let flag = Cancel::default();
+        if cancel {
+            flag.set();
+        }
         evolve(
             &mut Mps::zeros(8).unwrap(),
             &steps,
@@ -417,7 +455,7 @@ fn a_set_flag_stops_the_evolution_and_a_small_limit_refuses_it() {
             &evolution,
             Parallelism::Sequential,
             &Scratches::default(),
-            &AtomicBool::new(cancel),
+            &flag,
         )
     };
     assert_eq!(attempt(true, usize::MAX).err(), Some(bondline::Error::Interrupted));

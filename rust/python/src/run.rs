@@ -1,12 +1,11 @@
 //! The crossing: a whole batch in, with the GIL released and Ctrl-C watched while it runs.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bondline::circuit::GATES;
-use bondline::{Error, Job, PlanCache, guarded};
+use bondline::{Cancel, Error, Job, PlanCache, guarded};
 use pyo3::prelude::*;
 
 use crate::errors::to_python;
@@ -35,7 +34,7 @@ pub fn run(
     let job = py.detach(|| guarded(|| Job::prepare(batch, settings, &PLANS)));
     let job = job.map_err(|error| to_python(py, &error))?;
     let results = if job.is_small() {
-        py.detach(|| guarded(|| job.execute(&AtomicBool::new(false))))
+        py.detach(|| guarded(|| job.execute(&Cancel::default())))
     } else {
         watched(py, job)?
     };
@@ -46,7 +45,7 @@ pub fn run(
 /// Runs the job on a thread of its own, because Python tells only its main thread of a signal, and
 /// that thread must look for it. On Ctrl-C the job stops between two steps, and this waits for it.
 fn watched(py: Python<'_>, job: Job) -> PyResult<Result<Vec<bondline::GroupResult>, Error>> {
-    let cancel = Arc::new(AtomicBool::new(false));
+    let cancel = Arc::new(Cancel::default());
     let (sender, mut receiver) = channel();
     let seen = Arc::clone(&cancel);
     let spawned = std::thread::Builder::new().name("bondline-run".to_owned()).spawn(move || {
@@ -68,7 +67,7 @@ fn watched(py: Python<'_>, job: Job) -> PyResult<Result<Vec<bondline::GroupResul
                 if interrupt.is_none()
                     && let Err(signal) = py.check_signals()
                 {
-                    cancel.store(true, Ordering::Relaxed);
+                    cancel.set();
                     interrupt = Some(signal);
                 }
             }

@@ -3,6 +3,8 @@
 //! Depth first over the chosen sites: each choice of bra and ket bit has one environment, and only
 //! one path of them is held at a time.
 
+use crate::cancel::Cancel;
+use crate::error::Result;
 use crate::linalg::{adjoint_times, matrix_mut};
 use crate::mps::environment::{Environments, Readout, half_transfer, transfer};
 use crate::mps::{Mps, dense_amplitudes};
@@ -10,14 +12,19 @@ use crate::scalar::{C64, Scalar};
 
 /// ρ of the given sites (any order, the first most significant), row-major 2^k × 2^k, trace 1.
 /// Sites must be distinct. Cost O(4^k χ³) and the span between the sites.
+///
+/// # Errors
+/// [`crate::Error::Interrupted`] soon after `cancel` is set.
 pub fn reduced_density_matrix<T: Scalar>(
     state: &Mps<T>,
     sites: &[usize],
     readout: Readout,
-) -> Vec<C64> {
+    cancel: &Cancel,
+) -> Result<Vec<C64>> {
     let dim = 1 << sites.len();
     let mut rho = vec![C64::ZERO; dim * dim];
-    walk(state, sites, readout, false, &mut |bra, ket, value| rho[ket * dim + bra] = value);
+    let mut leaf = |bra: usize, ket: usize, value| rho[ket * dim + bra] = value;
+    walk(state, sites, readout, false, cancel, &mut leaf)?;
     let trace: f64 = (0..dim).map(|i| rho[i * dim + i].re).sum();
     for row in 0..dim {
         for col in 0..=row {
@@ -27,22 +34,31 @@ pub fn reduced_density_matrix<T: Scalar>(
             rho[col * dim + row] = mean.conj();
         }
     }
-    rho
+    Ok(rho)
 }
 
 /// Probabilities of the 2^k outcomes on the given sites (any order, the first most significant);
 /// they sum to 1. Cost O(2^k χ³) and the span between the sites; of all sites O(2^n χ).
-pub fn probabilities<T: Scalar>(state: &Mps<T>, sites: &[usize], readout: Readout) -> Vec<f64> {
+///
+/// # Errors
+/// [`crate::Error::Interrupted`] soon after `cancel` is set.
+pub fn probabilities<T: Scalar>(
+    state: &Mps<T>,
+    sites: &[usize],
+    readout: Readout,
+    cancel: &Cancel,
+) -> Result<Vec<f64>> {
     if sites.len() == state.n_sites() {
         // Nothing is traced out: both readouts are |amplitude|², a factor χ² cheaper.
         let place_of_site = inverse(sites);
-        return dense_amplitudes(state, &place_of_site).iter().map(C64::norm_sqr).collect();
+        return Ok(dense_amplitudes(state, &place_of_site).iter().map(C64::norm_sqr).collect());
     }
     let mut found = vec![0.0; 1 << sites.len()];
-    walk(state, sites, readout, true, &mut |_, ket, value| found[ket] = value.re.max(0.0));
+    let mut leaf = |_, ket: usize, value: C64| found[ket] = value.re.max(0.0);
+    walk(state, sites, readout, true, cancel, &mut leaf)?;
     let total: f64 = found.iter().sum();
     found.iter_mut().for_each(|p| *p /= total);
-    found
+    Ok(found)
 }
 
 fn inverse(permutation: &[usize]) -> Vec<usize> {
@@ -60,8 +76,9 @@ fn walk<T: Scalar>(
     sites: &[usize],
     readout: Readout,
     diagonal: bool,
+    cancel: &Cancel,
     leaf: &mut dyn FnMut(usize, usize, C64),
-) {
+) -> Result<()> {
     // Chain order, each site with its place in the caller's order.
     let mut ordered: Vec<(usize, usize)> =
         sites.iter().enumerate().map(|(place, &site)| (site, sites.len() - 1 - place)).collect();
@@ -69,21 +86,30 @@ fn walk<T: Scalar>(
     let environments = Environments::new(state, readout);
     let Some(&(first, _)) = ordered.first() else {
         leaf(0, 0, C64::ONE);
-        return;
+        return Ok(());
     };
-    let mut walker = Walker { environments: &environments, ordered: &ordered, diagonal, leaf };
-    walker.descend(0, environments.left(first), 0, 0);
+    let environments = &environments;
+    let mut walker = Walker { environments, ordered: &ordered, diagonal, cancel, leaf };
+    walker.descend(0, environments.left(first), 0, 0)
 }
 
 struct Walker<'a, 'e, T> {
     environments: &'a Environments<'e, T>,
     ordered: &'a [(usize, usize)],
     diagonal: bool,
+    cancel: &'a Cancel,
     leaf: &'a mut dyn FnMut(usize, usize, C64),
 }
 
 impl<T: Scalar> Walker<'_, '_, T> {
-    fn descend(&mut self, depth: usize, mut environment: Vec<T>, bra: usize, ket: usize) {
+    fn descend(
+        &mut self,
+        depth: usize,
+        mut environment: Vec<T>,
+        bra: usize,
+        ket: usize,
+    ) -> Result<()> {
+        self.cancel.check()?;
         let state = self.environments.state();
         let (at, place) = self.ordered[depth];
         let mut half = Vec::new();
@@ -115,8 +141,9 @@ impl<T: Scalar> Walker<'_, '_, T> {
             if depth + 1 == self.ordered.len() {
                 (self.leaf)(bra, ket, self.environments.close(&next, at));
             } else {
-                self.descend(depth + 1, next, bra, ket);
+                self.descend(depth + 1, next, bra, ket)?;
             }
         }
+        Ok(())
     }
 }

@@ -1,10 +1,10 @@
 //! Evolution: steps of one level at once, level by level, then a sweep where enough was discarded.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::linalg::{Method, MethodCounts, Truncation};
 use crate::mps::two_site::{Scratches, TwoSiteUpdate, apply_one_site, apply_two_site};
@@ -88,7 +88,7 @@ pub fn evolve<T: Scalar>(
     evolution: &Evolution,
     parallelism: Parallelism,
     scratches: &Scratches<T>,
-    cancel: &AtomicBool,
+    cancel: &Cancel,
 ) -> Result<EvolutionLog> {
     let mut log = EvolutionLog {
         discarded: vec![0.0; steps.len()],
@@ -114,9 +114,7 @@ pub fn evolve<T: Scalar>(
             }
         }
         let run = |pair: &Pair<'_, T>| -> Result<TwoSiteUpdate<T>> {
-            if cancel.load(Ordering::Relaxed) {
-                return Err(Error::Interrupted);
-            }
+            cancel.check()?;
             pair.run(&state.schmidt, evolution, scratches)
         };
         let shared = parallelism == Parallelism::Pool

@@ -7,8 +7,10 @@
 
 use rayon::prelude::*;
 
-use crate::mps::Mps;
+use crate::cancel::Cancel;
+use crate::error::Result;
 use crate::mps::environment::{Environments, Readout, finish_transfer, half_transfer};
+use crate::mps::{Mps, Parallelism};
 use crate::pauli::Pauli;
 use crate::scalar::{C64, Scalar};
 
@@ -53,12 +55,16 @@ impl PauliWord {
 }
 
 /// ⟨P⟩ of each word, in order. Cost O(χ³) for each distinct beginning of a word, per site.
+///
+/// # Errors
+/// [`crate::Error::Interrupted`] soon after `cancel` is set.
 pub fn pauli_expectations<T: Scalar>(
     state: &Mps<T>,
     words: &[PauliWord],
     readout: Readout,
-    parallel: bool,
-) -> Vec<f64> {
+    parallelism: Parallelism,
+    cancel: &Cancel,
+) -> Result<Vec<f64>> {
     let environments = Environments::new(state, readout);
     let mut by_first_site: Vec<Vec<usize>> = vec![Vec::new(); state.n_sites()];
     let mut values = vec![1.0; words.len()];
@@ -67,19 +73,19 @@ pub fn pauli_expectations<T: Scalar>(
             by_first_site[word.first].push(index);
         }
     }
-    let group = |(first, members): (usize, &Vec<usize>)| -> Vec<(usize, f64)> {
-        read_group(&environments, first, words, members)
+    let group = |(first, members): (usize, &Vec<usize>)| -> Result<Vec<(usize, f64)>> {
+        cancel.check()?;
+        Ok(read_group(&environments, first, words, members))
     };
     let busy = || by_first_site.iter().enumerate().filter(|(_, members)| !members.is_empty());
-    let found: Vec<Vec<(usize, f64)>> = if parallel {
-        busy().collect::<Vec<_>>().into_par_iter().map(group).collect()
-    } else {
-        busy().map(group).collect()
+    let found: Result<Vec<_>> = match parallelism {
+        Parallelism::Pool => busy().collect::<Vec<_>>().into_par_iter().map(group).collect(),
+        Parallelism::Sequential => busy().map(group).collect(),
     };
-    for (index, value) in found.into_iter().flatten() {
+    for (index, value) in found?.into_iter().flatten() {
         values[index] = value;
     }
-    values
+    Ok(values)
 }
 
 /// A word of a group, or the identity of one length that normalises words of that length.

@@ -17,6 +17,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::cancel::Cancel;
+use crate::error::Result;
 use crate::mps::Mps;
 use crate::mps::environment::{Environments, Readout, finish_transfer, half_transfer};
 use crate::mps::pauli::{PauliWord, apply_matrix};
@@ -80,12 +82,21 @@ impl PauliSum<'_> {
 
 /// ⟨H²⟩ - ⟨H⟩² of one sum. Cost O(w² χ³) for each site of its support, w the automaton's width
 /// (3 for nearest-neighbour chains).
-pub fn variance<T: Scalar>(state: &Mps<T>, sum: &PauliSum<'_>, readout: Readout) -> f64 {
-    let Some((first, last)) = sum.support() else { return 0.0 };
+///
+/// # Errors
+/// [`crate::Error::Interrupted`] soon after `cancel` is set.
+pub fn variance<T: Scalar>(
+    state: &Mps<T>,
+    sum: &PauliSum<'_>,
+    readout: Readout,
+    cancel: &Cancel,
+) -> Result<f64> {
+    let Some((first, last)) = sum.support() else { return Ok(0.0) };
     let environments = Environments::new(state, readout);
     let mut pairs: BTreeMap<(Layer<'_>, Layer<'_>), Vec<T>> = BTreeMap::new();
     pairs.insert((Layer::Start, Layer::Start), environments.left(first));
     for at in first..=last {
+        cancel.check()?;
         let site = &state.sites[at];
         let beginnings = sum.beginnings(at);
         let mut products = BTreeMap::new();
@@ -109,7 +120,7 @@ pub fn variance<T: Scalar>(state: &Mps<T>, sum: &PauliSum<'_>, readout: Readout)
     };
     let norm = value(Layer::Start, Layer::Start);
     let mean = value(Layer::Start, Layer::Done) / norm;
-    value(Layer::Done, Layer::Done) / norm - mean * mean
+    Ok(value(Layer::Done, Layer::Done) / norm - mean * mean)
 }
 
 /// One pair of automaton states with its half-contracted environment `Σ_b E_xy[a b] B[b t d]`.
