@@ -80,8 +80,11 @@ def test_python_threads_share_the_engine(expected: list[list[float]]) -> None:
 
 LONG_RUN = textwrap.dedent(
     """
-    import sys, time
+    import signal, time
     import numpy as np, pennylane as qml
+
+    # Shells start background jobs with SIGINT ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def run(layers):
         device = qml.device("bondline.mps", wires=40, max_bond_dim=128, on_low_fidelity="ignore")
