@@ -102,6 +102,10 @@ fn run<T: Scalar>(
     Ok((state, log))
 }
 
+fn values_of<T: Scalar>(state: &Mps<T>, words: &[PauliWord], readout: Readout) -> Result<Vec<f64>> {
+    pauli_expectations(state, words, readout, Parallelism::Sequential, &Cancel::default())
+}
+
 /// The same steps on 2^n amplitudes, site 0 most significant.
 fn dense(n: usize, steps: &[Step<C64>]) -> Vec<C64> {
     let mut vector = vec![C64::ZERO; 1 << n];
@@ -187,14 +191,7 @@ fn untruncated_values_are_those_of_the_dense_vector() -> Result<()> {
         let words = words(n);
         let on_sites: Vec<PauliWord> = words.iter().map(|word| PauliWord::new(word)).collect();
         for readout in READOUTS {
-            let values = pauli_expectations(
-                &state,
-                &on_sites,
-                readout,
-                Parallelism::Sequential,
-                &Cancel::default(),
-            )
-            .unwrap();
+            let values = values_of(&state, &on_sites, readout)?;
             for (word, value) in words.iter().zip(&values) {
                 let expected = inner(&vector, &apply_word(&vector, n, word)).re;
                 assert!((value - expected).abs() < 1e-11, "{word:?}: {value} {expected}");
@@ -306,22 +303,8 @@ fn a_sweep_restores_the_form_and_changes_nothing_else() -> Result<()> {
     assert!((cosine.phase - 1.0).norm() < 1e-12, "the sweep changed the phase");
     // In canonical form both readouts are one state.
     let words: Vec<PauliWord> = words(n).iter().map(|word| PauliWord::new(word)).collect();
-    let local = pauli_expectations(
-        &state,
-        &words,
-        Readout::Local,
-        Parallelism::Sequential,
-        &Cancel::default(),
-    )
-    .unwrap();
-    let global = pauli_expectations(
-        &before,
-        &words,
-        Readout::State,
-        Parallelism::Sequential,
-        &Cancel::default(),
-    )
-    .unwrap();
+    let local = values_of(&state, &words, Readout::Local)?;
+    let global = values_of(&before, &words, Readout::State)?;
     for (x, y) in local.iter().zip(&global) {
         assert!((x - y).abs() < 1e-11, "{x} {y}");
     }
@@ -386,17 +369,31 @@ fn single_precision_is_right_to_1e_4() -> Result<()> {
     let words = words(n);
     let on_sites: Vec<PauliWord> = words.iter().map(|word| PauliWord::new(word)).collect();
     for readout in READOUTS {
-        let values = pauli_expectations(
-            &state,
-            &on_sites,
-            readout,
-            Parallelism::Sequential,
-            &Cancel::default(),
-        )
-        .unwrap();
+        let values = values_of(&state, &on_sites, readout)?;
         for (word, value) in words.iter().zip(&values) {
             let expected = inner(&vector, &apply_word(&vector, n, word)).re;
             assert!((value - expected).abs() < 2e-5, "{word:?}: {value} {expected}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn deep_lossy_circuits_do_not_underflow() -> Result<()> {
+    // A fidelity of about e^-600: its square root is far below what single precision holds.
+    let (n, depth) = (24, 600);
+    let (steps, levels) = brickwall(n, depth, Some(2), 31);
+    let words: Vec<PauliWord> = words(n).iter().map(|word| PauliWord::new(word)).collect();
+    let (double, _) = run::<C64>(n, &steps, &levels, &evolution(0.0, None))?;
+    let (single, _) = run::<C32>(n, &steps, &levels, &evolution(1e-12, None))?;
+    let log = log_norm_squared(&double);
+    assert!(log < -500.0 && log.is_finite(), "ln norm {log}");
+    assert!((log_norm_squared(&single) / log - 1.0).abs() < 0.05);
+    for readout in READOUTS {
+        for value in
+            values_of(&double, &words, readout)?.iter().chain(&values_of(&single, &words, readout)?)
+        {
+            assert!(value.abs() <= 1.0 + 1e-5, "{value}");
         }
     }
     Ok(())

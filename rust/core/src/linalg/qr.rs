@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::scalar::C64;
 
 /// A relative residual above this is a failed factorization, not rounding.
-const TOLERANCE: f64 = 1e-12;
+const TOLERANCE: f64 = 1e-11;
 
 /// `a ≈ q · r`, all column-major.
 #[derive(Debug, Clone)]

@@ -79,6 +79,8 @@ pub struct Cut {
     pub schmidt: Vec<f64>,
     /// Relative weight discarded, in [0, 1].
     pub discarded: f64,
+    /// The whole weight, |θ|².
+    pub total_weight: f64,
     /// Whether `limit` made the cut.
     pub saturated: bool,
     /// What was used.
@@ -216,6 +218,7 @@ impl Choice {
             vectors,
             schmidt: kept.iter().map(|w| (w.max(0.0) / kept_weight).sqrt()).collect(),
             discarded: dropped_weight / (kept_weight + dropped_weight),
+            total_weight: kept_weight + dropped_weight,
             saturated: self.saturated,
             methods,
         }

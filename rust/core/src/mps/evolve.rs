@@ -134,6 +134,7 @@ pub fn evolve<T: Scalar>(
             log.largest_bond = log.largest_bond.max(update.schmidt.len());
             log.methods.add(update.methods);
             since_sweep += update.discarded;
+            state.log_norm_taken_out += update.log_norm_taken_out;
             state.sites[site] = update.left;
             state.sites[site + 1] = update.right;
             state.schmidt[site + 1] = update.schmidt;

@@ -18,14 +18,15 @@ pub struct SiteTensor<T> {
 
 /// A matrix-product state in B form (Hastings 2009, arXiv:0903.3253).
 ///
-/// The site tensors are never renormalised: after truncations `⟨ψ|ψ⟩` is below 1, and that norm
-/// estimates the fidelity (see [`crate::mps::log_norm_squared`]). Schmidt values are normalised.
+/// The state is never renormalised: after truncations `⟨ψ|ψ⟩` is below 1, and that norm estimates
+/// the fidelity (see [`crate::mps::log_norm_squared`], which counts in the factors that sweeps and
+/// very lossy steps took out of the tensors). Schmidt values are normalised.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mps<T> {
     pub(crate) sites: Vec<SiteTensor<T>>,
     /// `schmidt[i]`: the bond left of site i; n + 1 entries, the outer two are `[1]`.
     pub(crate) schmidt: Vec<Vec<f64>>,
-    /// Logarithm of the squared norm taken out by canonicalising sweeps.
+    /// Logarithm of the squared norm taken out of the tensors.
     pub(crate) log_norm_taken_out: f64,
 }
 

@@ -11,6 +11,9 @@ use crate::linalg::{MethodCounts, Truncation, Workspace, matrix, matrix_mut, tim
 use crate::mps::SiteTensor;
 use crate::scalar::{C64, Scalar};
 
+/// Squared norm below which a power of two is taken out of the left tensor.
+const SMALL_NORM: f64 = 1e-6;
+
 /// Buffers of a step, reused from step to step.
 pub struct Scratch<T> {
     /// `C`, the merged and rotated pair: (2·left) × (2·right).
@@ -60,6 +63,8 @@ pub(crate) struct TwoSiteUpdate<T> {
     pub right: SiteTensor<T>,
     pub schmidt: Vec<f64>,
     pub discarded: f64,
+    /// Logarithm of the squared norm taken out of the left tensor; 0 but for rare steps.
+    pub log_norm_taken_out: f64,
     pub saturated: bool,
     pub methods: MethodCounts,
 }
@@ -107,6 +112,14 @@ pub(crate) fn apply_two_site<T: Scalar>(
         matrix(&scratch.merged, rows, cols),
         matrix(&scratch.right, cols, kept),
     );
+    // What truncations take off the norm gathers in the leftmost tensors, without end in a deep
+    // circuit. A power of two is taken out before it could underflow: exact, no bit changes.
+    let mut log_norm_taken_out = 0.0;
+    if cut.total_weight < SMALL_NORM {
+        let exponent = (cut.total_weight.log2() / 2.0).round();
+        new_left.iter_mut().for_each(|x| *x = x.scale((-exponent).exp2()));
+        log_norm_taken_out = 2.0 * exponent * std::f64::consts::LN_2;
+    }
     // B'_{i+1}[k, (q r)] = V[k, (q r)]
     let mut new_right = vec![T::ZERO; kept * cols];
     for (k, vector) in scratch.right.chunks_exact(cols).enumerate() {
@@ -119,6 +132,7 @@ pub(crate) fn apply_two_site<T: Scalar>(
         right: SiteTensor { left: kept, right: r, entries: new_right },
         schmidt: cut.schmidt,
         discarded: cut.discarded,
+        log_norm_taken_out,
         saturated: cut.saturated,
         methods: cut.methods,
     })
