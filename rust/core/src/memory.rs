@@ -30,33 +30,37 @@ impl MemoryPlan {
         } as f64;
         let limit = settings.memory_limit as f64;
         let mut results = 0.0;
-        let mut circuit = 0.0_f64;
+        let mut bound = 0.0_f64;
         for (group, plan) in groups {
             let (kept, working, what) = request_bytes(group);
             if kept + working > limit {
                 return Err(too_much(&what, kept + working, limit));
             }
             results += kept;
+            // Old and new tensors of a level live side by side, and so do the two states where both
+            // few-wire and global values are asked; and a step's buffers.
+            let copies =
+                if group.requests.has_local() && group.requests.dense_state { 3.0 } else { 2.0 };
+            let buffers = 640.0 * plan.max_bond().powi(2);
+            let state = copies * plan.peak_elements() * entry + buffers;
+            bound = bound.max(state + working);
             // A bound made by max_bond_dim is taken at its word. Without a limit the bound is
             // 2^(n/2), which few circuits come near: there the size is watched during the run.
-            let state = match settings.max_bond_dim {
-                Some(_) => {
-                    plan.peak_elements() * entry + 8.0 * 16.0 * plan.max_bond().powi(2) * 4.0
-                }
-                None => 0.0,
-            };
-            let bonds = format!("the states of {} wires", plan.n_sites());
-            if state > limit {
-                return Err(too_much(&bonds, state, limit));
+            if settings.max_bond_dim.is_some() && state > limit {
+                let what = format!("the states of {} wires", plan.n_sites());
+                return Err(too_much(&what, state, limit));
             }
-            circuit = circuit.max(state + working);
         }
-        if results + circuit > limit {
-            return Err(too_much("the results of the whole batch", results + circuit, limit));
+        let largest = if settings.max_bond_dim.is_some() { bound } else { 0.0 };
+        if results + largest > limit {
+            return Err(too_much("the results of the whole batch", results + largest, limit));
         }
-        let fit = if circuit > 0.0 { ((limit - results) / circuit).floor() } else { f64::MAX };
-        let at_once = if fit >= threads as f64 { threads } else { 1 };
-        let max_entries = ((limit - results) / at_once as f64 / entry) as usize;
+        // Circuits share the memory only where the bound says that all of them fit: so the number
+        // of threads never decides whether a run fits.
+        let rows: usize = groups.iter().map(|(group, _)| group.rows).sum();
+        let share = rows >= threads && results + bound * threads as f64 <= limit;
+        let at_once = if share { threads } else { 1 };
+        let max_entries = ((limit - results) / 2.0 / entry) as usize;
         Ok(Self { at_once, max_entries })
     }
 }
@@ -74,7 +78,9 @@ fn request_bytes(group: &Group) -> (f64, f64, String) {
     }
     for wires in group.requests.probabilities.iter().map(Vec::len) {
         let bytes = 8.0 * numbers(wires, 1.0);
-        parts.push((rows * bytes, bytes, format!("probs on {wires} wires, 2^{wires} numbers")));
+        // All wires go through the amplitudes.
+        let working = if wires == n { 6.0 * bytes } else { bytes };
+        parts.push((rows * bytes, working, format!("probs on {wires} wires, 2^{wires} numbers")));
     }
     for wires in group.requests.densities.iter().map(Vec::len) {
         let bytes = 16.0 * numbers(wires, 2.0);

@@ -235,7 +235,7 @@ impl Job {
                 amplitudes
             }),
             report: Report {
-                norm: log_norm_squared(global).exp(),
+                norm: log_norm_squared(global, shared.cancel)?.exp(),
                 discarded,
                 bonds: global.bond_dims(),
                 largest_bond: few_log.largest_bond.max(global_log.largest_bond),

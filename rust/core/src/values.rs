@@ -83,8 +83,16 @@ impl Values<'_> {
             discarded: &log.discarded,
             n_sites: self.plan.n_sites(),
         };
-        let values: Vec<Vec<usize>> =
-            self.requests.supports().iter().map(|wires| self.sites(wires)).collect();
+        // A readout contracts every site from the first to the last, so a truncation in a gap
+        // between the letters of a word reaches its value, too.
+        let span = |wires: &Vec<usize>| -> Vec<usize> {
+            let sites = self.sites(wires);
+            match (sites.iter().min(), sites.iter().max()) {
+                (Some(&first), Some(&last)) => (first..=last).collect(),
+                _ => Vec::new(),
+            }
+        };
+        let values: Vec<Vec<usize>> = self.requests.supports().iter().map(span).collect();
         cones.discarded_weight(values.iter().map(Vec::as_slice))
     }
 }

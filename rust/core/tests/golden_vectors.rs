@@ -86,7 +86,7 @@ fn reproduces(case: &Value, method: Method) {
         assert_close(state.schmidt_values(bond + 1), &numbers(schmidt), &format!("{name} schmidt"));
     }
     assert_close(&log.discarded, &numbers(&expected["discarded"]), &format!("{name} discarded"));
-    let norm = log_norm_squared(&state).exp();
+    let norm = log_norm_squared(&state, &Cancel::default()).unwrap().exp();
     assert_close(&[norm], &[expected["norm"].as_f64().unwrap()], &format!("{name} norm"));
     let z: Vec<_> = (0..n).map(|i| PauliWord::new(&[(i, Pauli::Z)])).collect();
     let zz: Vec<_> = (1..n).map(|i| PauliWord::new(&[(i - 1, Pauli::Z), (i, Pauli::Z)])).collect();

@@ -13,6 +13,8 @@ use crate::scalar::{C64, Scalar};
 
 /// A relative residual above this is a wrong factorization, not rounding.
 const TOLERANCE: f64 = 1e-11;
+/// The same for what lies outside the span of the vectors.
+const SPAN_TOLERANCE: f64 = 1e-12;
 /// Sweeps of one-sided Jacobi; it converges quadratically and needs about ten.
 const JACOBI_SWEEPS: usize = 60;
 
@@ -190,7 +192,8 @@ fn orthogonalise(x: &mut [Vec<C64>], p: usize, q: usize) -> bool {
     true
 }
 
-/// `|a|² = Σ s²`, and for one random x: `V S² Vᴴ x = aᴴ a x` and `|V Vᴴx| = |Vᴴx|`.
+/// `|a|² = Σ s²`; for one random x `V S² Vᴴ x = aᴴ a x` and `|V Vᴴx| = |Vᴴx|`; for one random z `aᴴz`
+/// lies in the span of V (linear in the singular values: it sees what the squares hide).
 /// Cost O(rows · cols): the wrong factors seen from faer failed the second by 1e-5.
 fn passes(a: MatRef<'_, C64>, singular_values: &[f64], vectors: &[C64]) -> bool {
     let (rows, cols) = a.shape();
@@ -228,7 +231,17 @@ fn passes(a: MatRef<'_, C64>, singular_values: &[f64], vectors: &[C64]) -> bool 
     }
     let length = |vector: &[C64]| vector.iter().map(C64::norm_sqr).sum::<f64>();
     let scale = (cols as f64).sqrt();
-    length(&residual).sqrt() <= TOLERANCE * largest * largest * scale
+    let mut outside: Vec<C64> = (0..cols)
+        .map(|col| (0..rows).map(|row| a[(row, col)].conj() * probe(cols + row)).sum())
+        .collect();
+    for vector in vectors.chunks_exact(cols) {
+        let along: C64 = vector.iter().zip(&outside).map(|(v, w)| v.conj() * w).sum();
+        outside.iter_mut().zip(vector).for_each(|(w, v)| *w -= v * along);
+    }
+    let spanned =
+        length(&outside).sqrt() <= SPAN_TOLERANCE * largest * scale * (rows as f64).sqrt();
+    spanned
+        && length(&residual).sqrt() <= TOLERANCE * largest * largest * scale
         && (length(&projected) - inside).abs() <= TOLERANCE * scale * scale
 }
 

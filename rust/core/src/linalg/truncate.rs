@@ -20,6 +20,8 @@ use crate::scalar::{C64, Scalar};
 
 /// Relative weight (squared singular value) that a Gram matrix in double precision resolves.
 const GRAM_RESOLUTION: f64 = 1e-14;
+/// Relative weight down to which a Gram eigenvector is clear of the dropped ones by 1e-15 in weight.
+const GRAM_CLEAR: f64 = 1e-8;
 /// A QR factorization first pays when the matrix is at least this much wider than tall.
 const QR_FIRST: f64 = 0.75;
 
@@ -133,7 +135,7 @@ pub fn truncate(
         .ok_or_else(zero_state)?;
     let mut vectors = factors.vectors;
     vectors.truncate(theta.ncols() * choice.rank);
-    Ok(choice.into_cut(vectors, &weights, methods))
+    Ok(choice.into_cut(vectors, &weights, 0.0, methods))
 }
 
 enum Attempted {
@@ -177,15 +179,28 @@ fn by_gram(
         return Attempted::Failed;
     };
     let noise = policy.noise_floor * policy.noise_floor;
-    let floor = if policy.method == Method::Gram { noise.max(GRAM_RESOLUTION) } else { noise };
+    // Eigenvalues carry an absolute error of about n·ε: weights below it are no weights.
+    let floor = match policy.method {
+        Method::Gram => noise.max(GRAM_RESOLUTION),
+        _ => noise.max(n as f64 * f64::EPSILON),
+    };
     let Some(choice) = choose_rank(&weights, bound, policy, floor) else {
         return Attempted::Unresolved;
     };
     if policy.method == Method::Auto {
-        let resolved = weights[choice.rank - 1] > GRAM_RESOLUTION * weights[0];
         // Noise floor and cutoff decide the rank only where they lie above the resolution.
         let coarse = noise.max(policy.cutoff) >= GRAM_RESOLUTION;
-        if !(resolved && (choice.saturated || choice.rank == bound || coarse)) {
+        let structural = choice.saturated || choice.rank == bound || coarse;
+        let smallest = weights[choice.rank - 1] / weights[0];
+        let dropped: f64 = weights[choice.rank..].iter().filter(|w| **w > floor * weights[0]).sum();
+        // A kept direction of weight w mixes with the dropped ones by about ε/w: a lost weight of
+        // ε²/w. It must be nothing (no direction is dropped), small, or small beside the cut's own.
+        let mixing = 1e4 * f64::EPSILON * f64::EPSILON / smallest;
+        let harmless = choice.rank == n
+            || smallest >= GRAM_CLEAR
+            || dropped >= mixing * weights[0]
+            || (coarse && smallest > GRAM_RESOLUTION);
+        if !(structural && smallest > GRAM_RESOLUTION && harmless) {
             return Attempted::Unresolved;
         }
     }
@@ -201,7 +216,7 @@ fn by_gram(
         );
         vectors = lifted;
     }
-    Attempted::Done(choice.into_cut(vectors, &weights, methods))
+    Attempted::Done(choice.into_cut(vectors, &weights, floor, methods))
 }
 
 struct Choice {
@@ -210,9 +225,17 @@ struct Choice {
 }
 
 impl Choice {
-    fn into_cut(self, vectors: Vec<C64>, weights: &[f64], methods: MethodCounts) -> Cut {
+    /// Dropped weights below `floor` of the largest are rounding errors, and not counted.
+    fn into_cut(
+        self,
+        vectors: Vec<C64>,
+        weights: &[f64],
+        floor: f64,
+        methods: MethodCounts,
+    ) -> Cut {
         let (kept, dropped) = weights.split_at(self.rank);
-        let positive = |part: &[f64]| part.iter().map(|w| w.max(0.0)).sum::<f64>();
+        let smallest = floor * weights[0];
+        let positive = |part: &[f64]| part.iter().filter(|w| **w > smallest).sum::<f64>();
         let (kept_weight, dropped_weight) = (positive(kept), positive(dropped));
         Cut {
             vectors,

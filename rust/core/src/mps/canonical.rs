@@ -1,5 +1,6 @@
 //! The canonicalising sweep: right-canonical tensors and true Schmidt values on every bond.
 
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::linalg::{
     Method, MethodCounts, ThinQr, Truncation, Workspace, matrix, matrix_mut, thin_qr, times,
@@ -13,8 +14,9 @@ use crate::scalar::{C64, Scalar};
 /// into the factor that [`crate::mps::log_norm_squared`] counts. Cost O(n χ³).
 ///
 /// # Errors
-/// [`Error::Numerical`] if the state is zero or a factorization failed.
-pub fn canonicalise<T: Scalar>(state: &mut Mps<T>) -> Result<MethodCounts> {
+/// [`Error::Numerical`] if the state is zero or a factorization failed; [`Error::Interrupted`] soon
+/// after `cancel` is set. The state is then unusable.
+pub fn canonicalise<T: Scalar>(state: &mut Mps<T>, cancel: &Cancel) -> Result<MethodCounts> {
     let n = state.n_sites();
     let mut workspace = Workspace::default();
     let mut methods = MethodCounts::default();
@@ -24,6 +26,7 @@ pub fn canonicalise<T: Scalar>(state: &mut Mps<T>) -> Result<MethodCounts> {
     let mut log_norm = 0.0;
     let mut left_canonical: Vec<(usize, usize, Vec<C64>)> = Vec::with_capacity(n);
     for (i, site) in state.sites.iter().enumerate() {
+        cancel.check()?;
         // M[k, (p r)] = Σ_l carry[k, l] · B[l, p, r]
         let entries: Vec<C64> = site.entries.iter().map(|x| x.to_c64()).collect();
         let mut m = vec![C64::ZERO; rows * 2 * site.right];
@@ -54,6 +57,7 @@ pub fn canonicalise<T: Scalar>(state: &mut Mps<T>) -> Result<MethodCounts> {
     };
     let mut moved: Option<(usize, Vec<C64>)> = None;
     for (i, (left, right, q)) in left_canonical.into_iter().enumerate().rev() {
+        cancel.check()?;
         let (r, m) = match moved.take() {
             None => (right, q),
             Some((kept, us)) => {

@@ -83,7 +83,7 @@ fn walk<T: Scalar>(
     let mut ordered: Vec<(usize, usize)> =
         sites.iter().enumerate().map(|(place, &site)| (site, sites.len() - 1 - place)).collect();
     ordered.sort_unstable();
-    let environments = Environments::new(state, readout);
+    let environments = Environments::new(state, readout, cancel)?;
     let Some(&(first, _)) = ordered.first() else {
         leaf(0, 0, C64::ONE);
         return Ok(());

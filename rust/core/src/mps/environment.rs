@@ -6,6 +6,8 @@
 //!   └─── B ─────┘            value = Σ E'[c d] R[c d]
 //! ```
 
+use crate::cancel::Cancel;
+use crate::error::Result;
 use crate::linalg::{adjoint_times, matrix, matrix_mut, times};
 use crate::mps::{Mps, SiteTensor};
 use crate::scalar::{C64, Scalar};
@@ -36,27 +38,31 @@ struct Contracted<T> {
 }
 
 impl<'a, T: Scalar> Environments<'a, T> {
-    pub(crate) fn new(state: &'a Mps<T>, readout: Readout) -> Self {
-        let contracted = (readout == Readout::State).then(|| {
+    pub(crate) fn new(state: &'a Mps<T>, readout: Readout, cancel: &Cancel) -> Result<Self> {
+        let contracted = if readout == Readout::State {
             let n = state.n_sites();
             let mut product = Vec::new();
             let mut left = vec![vec![T::ONE]];
             for site in &state.sites[..n - 1] {
+                cancel.check()?;
                 let mut next = transfer(&left[left.len() - 1], site, site, &mut product);
                 scale_to_one(&mut next);
                 left.push(next);
             }
             let mut right = vec![vec![T::ONE]];
             for site in state.sites[1..].iter().rev() {
+                cancel.check()?;
                 let mut next = transfer_from_right(&right[right.len() - 1], site, &mut product);
                 scale_to_one(&mut next);
                 right.push(next);
             }
             right.push(Vec::new());
             right.reverse();
-            Contracted { left, right }
-        });
-        Self { state, contracted }
+            Some(Contracted { left, right })
+        } else {
+            None
+        };
+        Ok(Self { state, contracted })
     }
 
     pub(crate) fn state(&self) -> &'a Mps<T> {

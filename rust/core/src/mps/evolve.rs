@@ -141,7 +141,7 @@ pub fn evolve<T: Scalar>(
         }
         check_size::<T>(entries, evolution)?;
         if evolution.sweep_threshold.is_some_and(|threshold| since_sweep > threshold) {
-            log.methods.add(canonicalise(state)?);
+            log.methods.add(canonicalise(state, cancel)?);
             entries = state.n_entries();
             log.sweeps += 1;
             since_sweep = 0.0;

@@ -1,5 +1,6 @@
 //! Overlaps ⟨a|b⟩, carried as logarithms: at 784 sites a typical one is 1e-163.
 
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::mps::Mps;
 use crate::mps::environment::{scale_to_one, transfer};
@@ -54,13 +55,17 @@ pub fn overlap<T: Scalar>(a: &Mps<T>, b: &Mps<T>) -> Result<Overlap> {
 /// incoherently: right for random and hardware-efficient circuits, too high for smooth ones
 /// (Trotter steps), where they add up coherently. (The product of kept weights, Π(1 - ε), is not
 /// it: .0916 where the norm is .1337 and the truth .1293.)
-pub fn log_norm_squared<T: Scalar>(state: &Mps<T>) -> f64 {
+///
+/// # Errors
+/// [`Error::Interrupted`] soon after `cancel` is set.
+pub fn log_norm_squared<T: Scalar>(state: &Mps<T>, cancel: &Cancel) -> Result<f64> {
     let mut environment = vec![T::ONE];
     let mut product = Vec::new();
     let mut log = state.log_norm_taken_out;
     for site in &state.sites {
+        cancel.check()?;
         environment = transfer(&environment, site, site, &mut product);
         log += scale_to_one(&mut environment);
     }
-    log
+    Ok(log)
 }

@@ -65,7 +65,7 @@ pub fn pauli_expectations<T: Scalar>(
     parallelism: Parallelism,
     cancel: &Cancel,
 ) -> Result<Vec<f64>> {
-    let environments = Environments::new(state, readout);
+    let environments = Environments::new(state, readout, cancel)?;
     let mut by_first_site: Vec<Vec<usize>> = vec![Vec::new(); state.n_sites()];
     let mut values = vec![1.0; words.len()];
     for (index, word) in words.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! The state: right-canonical site tensors and the Schmidt values of every bond.
 
+use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::scalar::{C64, Scalar};
 
@@ -71,7 +72,7 @@ impl<T: Scalar> Mps<T> {
             return Err(Error::invalid(format!("the last right bond must be 1, got {left}")));
         }
         state.sites = sites;
-        super::canonicalise(&mut state)?;
+        super::canonicalise(&mut state, &Cancel::default())?;
         state.log_norm_taken_out = 0.0;
         Ok(state)
     }
