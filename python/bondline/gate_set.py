@@ -113,6 +113,10 @@ NAMES: Final = frozenset(kind.__name__ for kind in _NATIVE)
 _UNBOUNDED = _NATIVE - {qml.QubitUnitary}
 
 
+EXACT_CONTROLLED_X_WIRES: Final = 22
+"""Most wires of a MultiControlledX that PennyLane 0.45.1 decomposes right without a work wire."""
+
+
 def is_native(operator: Any) -> bool:
     """Return whether the engine runs an operator without decomposition.
 
@@ -178,6 +182,10 @@ def decomposition(operator: Any) -> Sequence[Any]:
     reason = _refusal(operator)
     if reason is not None:
         raise DeviceError(f"{describe(operator)} cannot run on bondline.mps: {reason}")
+    if type(operator) is qml.DiagonalQubitUnitary and not qml.math.is_abstract(operator.data[0]):
+        entries = np.asarray(qml.math.unwrap([operator.data[0]])[0])
+        # Each entry is a matrix of its own: PennyLane's decomposition would keep the phases alone.
+        require_unitary(entries[..., None, None], describe(operator))
     if type(operator) is qml.QubitUnitary and operator.has_matrix:
         require_unitary(operator.data[0], describe(operator))
         return list(operator.decomposition())
@@ -310,6 +318,16 @@ def _refusal(operator: Any) -> str | None:
         return (
             "it is a noise channel, and this device evolves pure states. "
             "Use default.mixed for small noisy circuits."
+        )
+    if (
+        isinstance(operator, qml.MultiControlledX)
+        and len(operator.wires) > EXACT_CONTROLLED_X_WIRES
+        and not operator.hyperparameters.get("work_wires")
+    ):
+        return (
+            f"PennyLane's decomposition of it on more than {EXACT_CONTROLLED_X_WIRES} wires "
+            "without a work wire gives wrong results (0.45.1). Give it one: work_wires=[wire], "
+            "with a wire that the circuit does not use."
         )
     if isinstance(operator, qml.operation.CVOperation):
         return "it acts on continuous variables, and this device simulates qubits."
