@@ -186,6 +186,8 @@ def decomposition(operator: Any) -> Sequence[Any]:
         entries = np.asarray(qml.math.unwrap([operator.data[0]])[0])
         # Each entry is a matrix of its own: PennyLane's decomposition would keep the phases alone.
         require_unitary(entries[..., None, None], describe(operator))
+    if isinstance(operator, qml.ControlledQubitUnitary):
+        require_unitary(operator.base.data[0], describe(operator))
     if type(operator) is qml.QubitUnitary and operator.has_matrix:
         require_unitary(operator.data[0], describe(operator))
         return list(operator.decomposition())

@@ -38,3 +38,17 @@ def test_a_diagonal_that_is_not_unitary_is_refused() -> None:
     assert circuit(np.array([1.0, 1.0j])) == pytest.approx(0.0, abs=1e-12)
     with pytest.raises(InputError, match="not unitary"):
         circuit(np.array([1.0, 2.0]))
+
+
+def test_a_controlled_matrix_that_is_not_unitary_is_refused() -> None:
+    @qml.qnode(qml.device("bondline.mps", wires=3))
+    def circuit(matrix, control):
+        qml.X(2)
+        qml.Hadamard(0)
+        qml.ctrl(qml.QubitUnitary(matrix, wires=0), control=control)
+        return qml.expval(qml.X(0))
+
+    for control in ([2], [1, 2]):
+        assert abs(circuit(np.diag([1.0, 1.0j]), control)) <= 1.0
+        with pytest.raises(InputError, match="not unitary"):
+            circuit(np.diag([1.0, 2.0]), control)
