@@ -138,10 +138,8 @@ def _multiply(left: _Terms, right: _Terms, whole: Any) -> _Terms:
     for first, first_value in left.items():
         for second, second_value in right.items():
             # The product of two words is one word with a phase.
-            sentence = qml.pauli.PauliSentence({first: 1.0}) @ qml.pauli.PauliSentence(
-                {second: 1.0}
-            )
-            ((word, phase),) = sentence.items()
+            product_of_words = sentence({first: 1.0}) @ sentence({second: 1.0})
+            ((word, phase),) = product_of_words.items()
             value = phase * first_value * second_value
             product[word] = product[word] + value if word in product else value
     return _limited(product, whole)

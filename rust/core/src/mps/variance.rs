@@ -48,26 +48,6 @@ impl PauliSum<'_> {
         Some((supports().map(|s| s.0).min()?, supports().map(|s| s.1).max()?))
     }
 
-    /// Most automaton states at any bond; memory is half its square times χ² entries.
-    #[must_use]
-    pub fn automaton_width(&self) -> usize {
-        let Some((first, last)) = self.support() else { return 0 };
-        (first..last).map(|site| self.rests_after(site).count() + 2).max().unwrap_or(2)
-    }
-
-    /// Distinct rests of words that began at or before `site` and go on after it.
-    fn rests_after(&self, site: usize) -> impl Iterator<Item = &[Pauli]> {
-        let mut rests: Vec<&[Pauli]> = self
-            .terms
-            .iter()
-            .filter(|(_, word)| word.first <= site && site + 1 < word.first + word.letters.len())
-            .map(|(_, word)| &word.letters[site + 1 - word.first..])
-            .collect();
-        rests.sort_unstable();
-        rests.dedup();
-        rests.into_iter()
-    }
-
     /// Words that begin on each site, with equal words added up.
     fn beginnings(&self, site: usize) -> BTreeMap<&[Pauli], f64> {
         let mut beginnings: BTreeMap<&[Pauli], f64> = BTreeMap::new();
