@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benches import measure, workloads
 from bondline import _core
+from bondline.lowering import Group
+from bondline.observables import Requests
 
 LETTERS = {"X": 1, "Y": 2, "Z": 3}
 GATE_NAMES = {"rx": "RX", "ry": "RY", "rz": "RZ", "cx": "CNOT", "unitary": "QubitUnitary2"}
@@ -36,35 +37,6 @@ class Settings:
     memory_limit: int = MEMORY_LIMIT
 
 
-@dataclass(frozen=True)
-class Requests:
-    """Pauli words to read, flattened, and whether the dense state is wanted."""
-
-    word_counts: NDArray[np.uint32]
-    word_wires: NDArray[np.uint32]
-    word_letters: NDArray[np.uint8]
-    dense_state: bool = False
-    variance_counts: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, np.uint32))
-    variance_words: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, np.uint32))
-    variance_coefficients: NDArray[np.float64] = field(default_factory=lambda: np.zeros((1, 0)))
-    probabilities: Sequence[Sequence[int]] = ()
-    densities: Sequence[Sequence[int]] = ()
-
-
-@dataclass(frozen=True)
-class Group:
-    """One circuit as the engine takes it."""
-
-    n_wires: int
-    gates: NDArray[np.uint16]
-    wire_counts: NDArray[np.uint32]
-    wires: NDArray[np.uint32]
-    letters: NDArray[np.uint8]
-    parameters: NDArray[np.float64]
-    matrices: NDArray[np.complex128]
-    requests: Requests
-
-
 def lower(workload: workloads.Workload, *, dense_state: bool = False) -> Group:
     """Flatten a workload into arrays; with ``dense_state`` the words are left out."""
     ids = {name: index for index, (name, _, _) in enumerate(_core.gate_table())}
@@ -78,10 +50,17 @@ def lower(workload: workloads.Workload, *, dense_state: bool = False) -> Group:
         letters=np.zeros(0, np.uint8),
         parameters=np.array([[p for gate in workload.gates for p in gate.params]], np.float64),
         matrices=np.concatenate([*matrices, np.zeros(0, np.complex128)])[np.newaxis],
+        control_counts=np.zeros(len(workload.gates), np.uint32),
+        control_values=np.zeros(0, np.uint8),
         requests=Requests(
             word_counts=np.array([len(word) for word in words], np.uint32),
             word_wires=np.array([wire for word in words for wire in word], np.uint32),
             word_letters=np.array([LETTERS[p] for word in words for p in word.values()], np.uint8),
+            variance_counts=np.zeros(0, np.uint32),
+            variance_words=np.zeros(0, np.uint32),
+            variance_coefficients=np.zeros((1, 0)),
+            probabilities=(),
+            densities=(),
             dense_state=dense_state,
         ),
     )

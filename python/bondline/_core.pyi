@@ -20,7 +20,9 @@ class _Requests(Protocol):
     @property
     def word_wires(self) -> NDArray[np.uint32]: ...  # (sum of word_counts,)
     @property
-    def word_letters(self) -> NDArray[np.uint8]: ...  # same length; 1 X, 2 Y, 3 Z
+    def word_letters(
+        self,
+    ) -> NDArray[np.uint8]: ...  # same length; 1 X, 2 Y, 3 Z, 4 |0><0|, 5 |1><1|
     @property
     def variance_counts(
         self,
@@ -36,7 +38,35 @@ class _Requests(Protocol):
     @property
     def densities(self) -> Sequence[Sequence[int]]: ...  # wires of each reduced density matrix
     @property
+    def spectra(self) -> Sequence[Sequence[int]]: ...  # wires whose entanglement spectrum is asked
+    @property
+    def bitstrings(self) -> NDArray[np.uint8]: ...  # (strings, n_wires), 0 or 1
+    @property
+    def samplings(self) -> Sequence[_Sampling]: ...
+    @property
+    def outcomes(
+        self,
+    ) -> Sequence[Sequence[int]]: ...  # mid-circuit measurements whose joint distribution is asked
+    @property
+    def seeds(self) -> NDArray[np.uint64]: ...  # (rows, 2) or (0, 2) without samplings
+    @property
     def dense_state(self) -> bool: ...
+    @property
+    def tensors(self) -> bool: ...  # the state itself, its sites in the order of the wires
+
+class _Sampling(Protocol):
+    """Shots to draw, all measured in one product basis or each in its own."""
+
+    @property
+    def wires(self) -> Sequence[int]: ...  # columns of the result
+    @property
+    def letters(
+        self,
+    ) -> NDArray[np.uint8]: ...  # (wires,), or (shots, wires): 1 X, 2 Y, 3 Z
+    @property
+    def shots(self) -> int: ...
+    @property
+    def stream(self) -> int: ...  # keys the random numbers, with the seed of the row
 
 class _Group(Protocol):
     """Circuits of one structure: the same gates on the same wires, one row of parameters each.
@@ -57,6 +87,40 @@ class _Group(Protocol):
     def letters(
         self,
     ) -> NDArray[np.uint8]: ...  # flat, of the PauliRot gates only, in order; 0 I, 1 X, 2 Y, 3 Z
+    @property
+    def control_counts(
+        self,
+    ) -> NDArray[np.uint32]: ...  # (gates,) controls of each gate, the first of its wires
+    @property
+    def control_values(self) -> NDArray[np.uint8]: ...  # flat, 0 or 1
+    @property
+    def measure_resets(
+        self,
+    ) -> NDArray[np.bool_]: ...  # (measurements,) MidMeasureMP gates in order
+    @property
+    def measure_postselects(
+        self,
+    ) -> NDArray[np.int8]: ...  # (measurements,) -1 none, or the outcome
+    @property
+    def conditions(
+        self,
+    ) -> NDArray[np.int32]: ...  # (gates,) the condition of each gate, -1 none; or (0,)
+    @property
+    def condition_measurements(self) -> Sequence[Sequence[int]]: ...  # of each condition
+    @property
+    def condition_tables(
+        self,
+    ) -> Sequence[NDArray[np.bool_]]: ...  # (2^measurements,), the first most significant
+    @property
+    def loaded_wires(self) -> Sequence[int]: ...  # wires of the initial state, none for |0...0>
+    @property
+    def loaded_vectors(
+        self,
+    ) -> NDArray[np.complex128] | None: ...  # (rows or 1, 2^loaded), first wire most significant
+    @property
+    def loaded_tensors(
+        self,
+    ) -> Sequence[NDArray[np.complex128]] | None: ...  # (left, 2, right) along loaded_wires
     @property
     def parameters(self) -> NDArray[np.float64]: ...  # (rows, parameters), consumed gate by gate
     @property
@@ -94,9 +158,24 @@ class GroupResult:
     variances: NDArray[np.float64]  # (rows, sums)
     probabilities: list[NDArray[np.float64]]  # each (rows, 2^k)
     densities: list[NDArray[np.complex128]]  # each (rows, 2^k, 2^k)
+    spectra: list[NDArray[np.float64]]  # each (rows, m), descending, summing to 1, padded with 0
+    log_probabilities: NDArray[np.float64]  # (rows, strings), natural
+    samples: list[NDArray[np.uint8]]  # each (rows, shots, wires), bit 1 = eigenvalue -1
+    sample_outcomes: list[
+        NDArray[np.uint8]
+    ]  # each (rows, shots, measurements); 255 = the shot was dropped by postselection
+    outcomes: list[NDArray[np.float64]]  # each (rows, 2^m), of mid-circuit measurements
     dense_state: NDArray[np.complex128] | None  # (rows, 2^n_wires)
+    tensors: list[list[NDArray[np.complex128]]] | None  # rows of (left, 2, right), normalised
+    schmidt_values: list[list[NDArray[np.float64]]] | None  # rows of the n_wires - 1 inner bonds
     # Report, one entry per row.
     norm: NDArray[np.float64]  # (rows,) <psi|psi> of the state that was never renormalised
+    log_norm: NDArray[np.float64]  # (rows,) its logarithm, where the norm itself underflows
+    coherence: NDArray[
+        np.float64
+    ]  # (rows,) ln F / ln norm at half the bond dimension; nan where not measured
+    branches: NDArray[np.uint32]  # (rows,) histories of mid-circuit outcomes followed
+    peak_bytes: NDArray[np.uint64]  # (rows,) largest size of the state
     discarded: NDArray[
         np.float64
     ]  # (rows, n_wires - 1) weight discarded at the bond right of each site
@@ -109,6 +188,7 @@ class GroupResult:
     cone_variances: NDArray[np.float64]  # (rows, sums)
     cone_probabilities: NDArray[np.float64]  # (rows, len(probabilities))
     cone_densities: NDArray[np.float64]  # (rows, len(densities))
+    cone_spectra: NDArray[np.float64]  # (rows, len(spectra))
     methods: dict[str, int]  # steps by truncation method, and "fallback"; summed over rows
     sweeps: NDArray[np.uint32]  # (rows,) canonicalising sweeps
     seconds: NDArray[np.float64]  # (rows,) wall time of each circuit
@@ -123,3 +203,8 @@ def gate_table() -> list[tuple[str, int, int]]:
 
 def plan_cache_info() -> tuple[int, int, int]:
     """``(hits, misses, size)`` of the cache of plans, since the start of the process."""
+
+def overlap(
+    bra: Sequence[NDArray[np.complex128]], ket: Sequence[NDArray[np.complex128]]
+) -> tuple[float, float]:
+    """``(ln |<bra|ket>|, phase)`` of two states given as tensors (left, 2, right)."""

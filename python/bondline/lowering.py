@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -32,6 +32,18 @@ class Group:
     parameters: NDArray[np.float64]
     matrices: NDArray[np.complex128]
     requests: Requests
+    control_counts: NDArray[np.uint32]
+    control_values: NDArray[np.uint8]
+    measure_resets: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
+    measure_postselects: NDArray[np.int8] = field(
+        default_factory=lambda: np.empty(0, dtype=np.int8)
+    )
+    conditions: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, dtype=np.int32))
+    condition_measurements: tuple[tuple[int, ...], ...] = ()
+    condition_tables: tuple[NDArray[np.bool_], ...] = ()
+    loaded_wires: tuple[int, ...] = ()
+    loaded_vectors: NDArray[np.complex128] | None = None
+    loaded_tensors: tuple[NDArray[np.complex128], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,6 +206,8 @@ def _lower_one(
         parameters=parameters,
         matrices=matrices,
         requests=found.requests,
+        control_counts=np.zeros(len(program.gates), dtype=np.uint32),
+        control_values=np.empty(0, dtype=np.uint8),
     )
     return group, found, batch
 

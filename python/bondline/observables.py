@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -39,6 +39,24 @@ _HERMITICITY_TOLERANCE: Final = 1e-8
 Sites = Mapping[Any, int]
 
 
+def _no_strings() -> NDArray[np.uint8]:
+    return np.empty((0, 0), dtype=np.uint8)
+
+
+def _no_seeds() -> NDArray[np.uint64]:
+    return np.empty((0, 2), dtype=np.uint64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sampling:
+    """Shots to draw; the fields are those that the engine documents."""
+
+    wires: tuple[int, ...]
+    letters: NDArray[np.uint8]
+    shots: int
+    stream: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Requests:
     """What the engine reads from each row of a group; the fields are those it documents."""
@@ -52,6 +70,12 @@ class Requests:
     probabilities: tuple[tuple[int, ...], ...]
     densities: tuple[tuple[int, ...], ...]
     dense_state: bool
+    spectra: tuple[tuple[int, ...], ...] = ()
+    bitstrings: NDArray[np.uint8] = field(default_factory=_no_strings)
+    samplings: tuple[Sampling, ...] = ()
+    outcomes: tuple[tuple[int, ...], ...] = ()
+    seeds: NDArray[np.uint64] = field(default_factory=_no_seeds)
+    tensors: bool = False
 
     def key(self) -> tuple[object, ...]:
         """Return what two circuits of one group must share: everything but coefficients.
@@ -69,6 +93,11 @@ class Requests:
             self.probabilities,
             self.densities,
             self.dense_state,
+            self.spectra,
+            self.bitstrings.tobytes(),
+            self.samplings,
+            self.outcomes,
+            self.tensors,
         )
 
 

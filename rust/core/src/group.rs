@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::circuit::{Ordering, Structure};
 use crate::error::{Error, Result};
 use crate::linalg::Method;
-use crate::mps::Readout;
+use crate::mps::{Readout, SiteTensor};
 use crate::request::Requests;
 use crate::scalar::C64;
 
@@ -39,6 +39,17 @@ pub struct Settings {
     pub memory_limit: u64,
 }
 
+/// The initial state of the wires that [`Structure::loaded`] names; all others start in |0⟩.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LoadedState {
+    /// No wires are loaded.
+    None,
+    /// Amplitudes, the first wire most significant: one row for all, or one for each row.
+    Vectors(Vec<C64>),
+    /// One tensor for each loaded wire, in order: bond dimensions and entries of a site tensor.
+    Tensors(Vec<SiteTensor<C64>>),
+}
+
 /// Circuits of one structure, one row of parameters each.
 #[derive(Debug, Clone)]
 pub struct Group {
@@ -50,6 +61,8 @@ pub struct Group {
     pub parameters: Vec<f64>,
     /// One row for all, or one for each row: entries of the user's matrices.
     pub matrices: Vec<C64>,
+    /// The state that the loaded wires of the structure start in.
+    pub loaded: LoadedState,
     /// What to read from each row.
     pub requests: Requests,
 }
@@ -85,13 +98,35 @@ impl Group {
                 self.rows
             )));
         }
-        self.requests.check(structure.n_wires(), self.rows)?;
+        self.requests.check(structure.n_wires(), self.rows, structure.measures().len())?;
+        self.check_loaded()?;
         for row in 0..self.rows {
             structure
                 .check_row(self.parameters(row), self.matrices(row))
                 .map_err(|error| error.in_row(row))?;
         }
         Ok(())
+    }
+
+    fn check_loaded(&self) -> Result<()> {
+        let wires = self.structure.loaded().wires.len();
+        let good = match &self.loaded {
+            LoadedState::None => wires == 0,
+            LoadedState::Vectors(amplitudes) => {
+                let dim = 1_usize.checked_shl(wires as u32).unwrap_or(usize::MAX);
+                wires > 0
+                    && (amplitudes.len() == dim
+                        || Some(amplitudes.len()) == dim.checked_mul(self.rows))
+            }
+            LoadedState::Tensors(tensors) => wires > 0 && tensors.len() == wires,
+        };
+        if good {
+            Ok(())
+        } else {
+            Err(Error::invalid(format!(
+                "the initial state does not fit the {wires} wires that it is for"
+            )))
+        }
     }
 }
 

@@ -17,12 +17,18 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use bondline::circuit::{GATES, Ordering, Structure};
-//! use bondline::{Cancel, Group, Job, Method, Pauli, PlanCache, Precision, Readout, Requests, Settings};
+//! use bondline::circuit::{CircuitArrays, GATES, Ordering, Structure};
+//! use bondline::{Cancel, Group, Job, LoadedState, Method, Pauli, PlanCache, Precision, Readout, Requests, Settings};
 //!
 //! let id = |name| GATES.iter().position(|gate| gate.name == name).map(|id| id as u16);
 //! let gates = vec![id("Hadamard").unwrap(), id("CNOT").unwrap()];
-//! let structure = Structure::new(3, gates, vec![1, 2], vec![0, 0, 1], vec![])?;
+//! let structure = Structure::new(CircuitArrays {
+//!     n_wires: 3,
+//!     gates,
+//!     wire_counts: vec![1, 2],
+//!     wires: vec![0, 0, 1],
+//!     ..CircuitArrays::default()
+//! })?;
 //! let requests = Requests {
 //!     words: vec![vec![(0, Pauli::Z), (1, Pauli::Z)]],
 //!     ..Requests::default()
@@ -32,6 +38,7 @@
 //!     rows: 1,
 //!     parameters: vec![],
 //!     matrices: vec![],
+//!     loaded: LoadedState::None,
 //!     requests,
 //! };
 //! let settings = Settings {
@@ -71,7 +78,7 @@ mod values;
 pub use cancel::Cancel;
 pub use circuit::Ordering;
 pub use error::{Error, Result};
-pub use group::{Group, Precision, Settings};
+pub use group::{Group, LoadedState, Precision, Settings};
 pub use guard::{guarded, panics_are_caught};
 pub use linalg::Method;
 pub use mps::Readout;
@@ -79,6 +86,6 @@ pub use pauli::Pauli;
 pub use plan_cache::PlanCache;
 pub use pool::{available_threads, pool};
 pub use report::Report;
-pub use request::Requests;
-pub use run::{CircuitResult, GroupResult, Job};
+pub use request::{Requests, Sampling};
+pub use run::{CircuitResult, GroupResult, Job, SampleResult};
 pub use scalar::{C32, C64, Scalar};

@@ -5,9 +5,16 @@ use crate::linalg::MethodCounts;
 /// Figures of one circuit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// ⟨ψ|ψ⟩ of the state that is never renormalised: the estimate of the fidelity, too high where
-    /// truncation errors add up coherently (smooth circuits).
-    pub norm: f64,
+    /// ln ⟨ψ|ψ⟩ of the state that is never renormalised: the norm estimates the fidelity, too high
+    /// where truncation errors add up coherently (smooth circuits).
+    pub log_norm: f64,
+    /// ln F / ln norm at half the bond dimension, F the overlap with this state: above 1 where
+    /// errors add up coherently. NaN where it was not measured.
+    pub coherence: f64,
+    /// Histories of mid-circuit outcomes that were followed; 1 without such measurements.
+    pub branches: usize,
+    /// Largest size of the state.
+    pub peak_bytes: u64,
     /// Relative weight discarded at the bond right of each site, summed over the steps there.
     pub discarded: Vec<f64>,
     /// Bond dimensions at the end.
@@ -17,7 +24,7 @@ pub struct Report {
     /// Bonds that `max_bond_dim` cut at some step.
     pub saturated: Vec<bool>,
     /// Weight discarded inside the light cone of each few-wire value, in the order words,
-    /// variances, probabilities, densities.
+    /// variances, probabilities, densities, spectra.
     pub cones: Vec<f64>,
     /// Which factorizations served.
     pub methods: MethodCounts,

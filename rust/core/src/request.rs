@@ -5,6 +5,19 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::pauli::Pauli;
 
+/// Shots to draw from the final state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sampling {
+    /// Wires of the columns of the result.
+    pub wires: Vec<usize>,
+    /// Measured letter (X, Y or Z) of each wire, or of each wire in each shot (shots × wires).
+    pub letters: Vec<Pauli>,
+    /// Number of shots.
+    pub shots: usize,
+    /// Keys the random numbers, together with the seed of the row.
+    pub stream: u64,
+}
+
 /// Values to read from every row of a group.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Requests {
@@ -20,6 +33,18 @@ pub struct Requests {
     pub probabilities: Vec<Vec<usize>>,
     /// Wires of each reduced density matrix, the first most significant.
     pub densities: Vec<Vec<usize>>,
+    /// Sets of wires whose entanglement spectrum is asked.
+    pub spectra: Vec<Vec<usize>>,
+    /// Bitstrings over all wires whose probability is asked, strings × wires.
+    pub bitstrings: Vec<u8>,
+    /// Shots to draw.
+    pub samplings: Vec<Sampling>,
+    /// Mid-circuit measurements whose joint distribution is asked.
+    pub outcomes: Vec<Vec<usize>>,
+    /// Seed of each row; empty where nothing is drawn.
+    pub seeds: Vec<[u64; 2]>,
+    /// Whether the state itself is asked, as tensors in the order of the wires.
+    pub tensors: bool,
     /// Whether all 2^n amplitudes are asked.
     pub dense_state: bool,
 }
@@ -62,9 +87,11 @@ impl Requests {
     /// # Errors
     /// [`Error::InvalidInput`] if a wire is out of range or repeated, an index or a length is off
     /// or a coefficient is not finite.
-    pub(crate) fn check(&self, n_wires: usize, rows: usize) -> Result<()> {
+    pub(crate) fn check(&self, n_wires: usize, rows: usize, measures: usize) -> Result<()> {
         let words = self.words.iter().map(|word| word.iter().map(|(wire, _)| *wire).collect());
-        let lists = self.probabilities.iter().chain(&self.densities).cloned();
+        let samplings = self.samplings.iter().map(|sampling| &sampling.wires);
+        let lists = self.probabilities.iter().chain(&self.densities).chain(&self.spectra);
+        let lists = lists.chain(samplings).cloned();
         for mut wires in words.chain(lists).collect::<Vec<Vec<usize>>>() {
             wires.sort_unstable();
             if wires.last().is_some_and(|wire| *wire >= n_wires) {
@@ -86,6 +113,36 @@ impl Requests {
             return Err(Error::invalid(format!(
                 "expected {terms} variance coefficients for all rows or for each of {rows} rows, \
                  got {coefficients}"
+            )));
+        }
+        for sampling in &self.samplings {
+            let (columns, given) = (sampling.wires.len(), sampling.letters.len());
+            if given != columns && given != columns * sampling.shots {
+                return Err(Error::invalid(format!(
+                    "expected {columns} letters, or as many for each of {} shots, got {given}",
+                    sampling.shots
+                )));
+            }
+            if sampling.letters.contains(&Pauli::I) {
+                return Err(Error::invalid("a sampled wire is measured in X, Y or Z, got I"));
+            }
+        }
+        if !self.samplings.is_empty() && self.seeds.len() != rows {
+            return Err(Error::invalid(format!(
+                "sampling needs one seed for each of {rows} rows, got {}",
+                self.seeds.len()
+            )));
+        }
+        if !self.bitstrings.len().is_multiple_of(n_wires)
+            || self.bitstrings.iter().any(|bit| *bit > 1)
+        {
+            return Err(Error::invalid(format!(
+                "bitstrings hold a 0 or 1 for each of {n_wires} wires"
+            )));
+        }
+        if self.outcomes.iter().flatten().any(|&measurement| measurement >= measures) {
+            return Err(Error::invalid(format!(
+                "the circuit has {measures} mid-circuit measurements, and a request names another"
             )));
         }
         if let Some(bad) = self.variance_coefficients.iter().find(|c| !c.is_finite()) {

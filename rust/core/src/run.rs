@@ -10,13 +10,13 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use crate::cancel::Cancel;
-use crate::circuit::{Plan, PlanSettings, Width};
+use crate::circuit::{GateKind, Plan, PlanSettings, Width};
 use crate::error::{Error, Result};
 use crate::group::{Group, Precision, Settings};
 use crate::ieee::IeeeArithmetic;
 use crate::memory::MemoryPlan;
 use crate::mps::{
-    Evolution, EvolutionLog, Mps, Parallelism, Readout, Scratches, Step, StepGate,
+    Evolution, EvolutionLog, Mps, Parallelism, Readout, Scratches, SiteTensor, Step, StepGate,
     dense_amplitudes, evolve, log_norm_squared, pauli_expectations,
 };
 use crate::plan_cache::PlanCache;
@@ -44,10 +44,31 @@ pub struct CircuitResult {
     pub probabilities: Vec<Vec<f64>>,
     /// Each density matrix, row-major, 4^k entries.
     pub densities: Vec<Vec<C64>>,
+    /// Each entanglement spectrum, descending.
+    pub spectra: Vec<Vec<f64>>,
+    /// Natural logarithm of the probability of each bitstring.
+    pub log_probabilities: Vec<f64>,
+    /// Each sampling.
+    pub samples: Vec<SampleResult>,
+    /// Each joint distribution of mid-circuit outcomes.
+    pub outcomes: Vec<Vec<f64>>,
+    /// The site tensors, normalised, in the order of the wires, if asked.
+    pub tensors: Option<Vec<SiteTensor<C64>>>,
+    /// The Schmidt values of the inner bonds, if the tensors are asked.
+    pub schmidt_values: Option<Vec<Vec<f64>>>,
     /// All amplitudes, if asked.
     pub dense_state: Option<Vec<C64>>,
     /// What was discarded.
     pub report: Report,
+}
+
+/// Shots of one sampling.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SampleResult {
+    /// shots × wires, 0 or 1.
+    pub bits: Vec<u8>,
+    /// shots × mid-circuit measurements; 255 where postselection dropped the shot.
+    pub outcomes: Vec<u8>,
 }
 
 /// Results of one group.
@@ -86,6 +107,7 @@ impl Job {
         for (index, group) in groups.into_iter().enumerate() {
             let plan = group
                 .check()
+                .and_then(|()| not_yet(&group))
                 .and_then(|()| cache.plan(&group.structure, &plan_settings))
                 .map_err(|error| error.in_group(index))?;
             planned.push((group, plan));
@@ -229,13 +251,22 @@ impl Job {
             variances: values.variances(few, shared.cancel)?,
             probabilities: values.probabilities(few, shared.cancel)?,
             densities: values.densities(few, shared.cancel)?,
+            spectra: Vec::new(),
+            log_probabilities: Vec::new(),
+            samples: Vec::new(),
+            outcomes: Vec::new(),
+            tensors: None,
+            schmidt_values: None,
             dense_state: requests.dense_state.then(|| {
                 let mut amplitudes = dense_amplitudes(global, plan.wire_of_site());
                 amplitudes.iter_mut().for_each(|x| *x *= bound.phase);
                 amplitudes
             }),
             report: Report {
-                norm: log_norm_squared(global, shared.cancel)?.exp(),
+                log_norm: log_norm_squared(global, shared.cancel)?,
+                coherence: f64::NAN,
+                branches: 1,
+                peak_bytes: 0,
                 discarded,
                 bonds: global.bond_dims(),
                 largest_bond: few_log.largest_bond.max(global_log.largest_bond),
@@ -246,6 +277,32 @@ impl Job {
                 seconds: started.elapsed().as_secs_f64(),
             },
         })
+    }
+}
+
+/// What the engine is told but does not do yet.
+fn not_yet(group: &Group) -> Result<()> {
+    let (structure, requests) = (&group.structure, &group.requests);
+    let what = [
+        (structure.gates().any(|gate| !gate.controls.is_empty()), "controlled gates"),
+        (
+            structure.n_matrix_entries() > 0
+                && structure.gates().any(|g| matches!(g.spec.kind, GateKind::UserMany)),
+            "matrices on three or more wires",
+        ),
+        (
+            !structure.measures().is_empty() || !structure.conditions().is_empty(),
+            "mid-circuit measurements",
+        ),
+        (!structure.loaded().wires.is_empty(), "initial states"),
+        (!requests.spectra.is_empty(), "entanglement spectra"),
+        (!requests.bitstrings.is_empty(), "probabilities of bitstrings"),
+        (!requests.samplings.is_empty(), "shots"),
+        (requests.tensors, "the tensors of the state"),
+    ];
+    match what.iter().find(|(asked, _)| *asked) {
+        Some((_, what)) => Err(Error::Unsupported(format!("the engine does not offer {what} yet"))),
+        None => Ok(()),
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use bondline::circuit::Structure;
+use bondline::circuit::{CircuitArrays, Condition, Loaded, Measure, Structure};
+use bondline::mps::SiteTensor;
 use bondline::{
-    C64, Error, Group, Method, Ordering, Pauli, Precision, Readout, Requests, Settings,
+    C64, Error, Group, LoadedState, Method, Ordering, Pauli, Precision, Readout, Requests,
+    Sampling, Settings,
 };
-use numpy::{PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3, PyReadonlyArrayDyn};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 /// A group as the engine takes it, or the engine's reason against it.
@@ -20,16 +23,101 @@ pub fn group(source: &Bound<'_, PyAny>) -> PyResult<Result<Group, Error>> {
     let wires = array::<u32>(source, "wires")?;
     let letters = array::<u8>(source, "letters")?;
     let requests = requests(&source.getattr("requests")?)?;
-    let structure = Structure::new(n_wires, gates, wire_counts, wires, letters);
+    let (loaded_wires, loaded) = loaded(source)?;
+    let structure = Structure::new(CircuitArrays {
+        n_wires,
+        gates,
+        wire_counts,
+        wires,
+        letters,
+        control_counts: array(source, "control_counts")?,
+        control_values: array(source, "control_values")?,
+        measures: measures(source)?,
+        conditions: array(source, "conditions")?,
+        condition_table: conditions(source)?,
+        loaded: loaded_wires,
+    });
     Ok(structure.and_then(|structure| {
         Ok(Group {
             structure: Arc::new(structure),
             rows,
             parameters: parameters.as_array().iter().copied().collect(),
             matrices: matrices.as_array().iter().copied().collect(),
+            loaded,
             requests: requests?,
         })
     }))
+}
+
+fn measures(source: &Bound<'_, PyAny>) -> PyResult<Vec<Measure>> {
+    let resets = array::<bool>(source, "measure_resets")?;
+    let outcomes = array::<i8>(source, "measure_postselects")?;
+    let measures = resets.into_iter().zip(outcomes);
+    Ok(measures
+        .map(|(reset, outcome)| Measure {
+            reset,
+            postselect: (outcome >= 0).then_some(outcome == 1),
+        })
+        .collect())
+}
+
+fn conditions(source: &Bound<'_, PyAny>) -> PyResult<Vec<Condition>> {
+    let measurements: Vec<Vec<u32>> = source.getattr("condition_measurements")?.extract()?;
+    let tables: Vec<PyReadonlyArray1<'_, bool>> = source.getattr("condition_tables")?.extract()?;
+    let conditions = measurements.into_iter().zip(tables);
+    Ok(conditions
+        .map(|(measurements, table)| Condition {
+            measurements,
+            holds: table.as_array().iter().copied().collect(),
+        })
+        .collect())
+}
+
+/// The wires of the initial state, and the state.
+fn loaded(source: &Bound<'_, PyAny>) -> PyResult<(Loaded, LoadedState)> {
+    let wires: Vec<u32> = source.getattr("loaded_wires")?.extract()?;
+    let vectors: Option<PyReadonlyArray2<'_, C64>> = source.getattr("loaded_vectors")?.extract()?;
+    let tensors: Option<Vec<PyReadonlyArray3<'_, C64>>> =
+        source.getattr("loaded_tensors")?.extract()?;
+    let ordered = tensors.is_some();
+    let state = match (vectors, tensors) {
+        (Some(vectors), _) => LoadedState::Vectors(vectors.as_array().iter().copied().collect()),
+        (None, Some(tensors)) => {
+            LoadedState::Tensors(tensors.iter().map(site_tensor).collect::<Result<_, _>>()?)
+        }
+        (None, None) => LoadedState::None,
+    };
+    Ok((Loaded { wires, ordered }, state))
+}
+
+/// A tensor (left, 2, right) as the engine stores it: the left bond fastest.
+fn site_tensor(source: &PyReadonlyArray3<'_, C64>) -> PyResult<SiteTensor<C64>> {
+    let array = source.as_array();
+    let (left, physical, right) = array.dim();
+    if physical != 2 {
+        return Err(PyValueError::new_err(format!(
+            "a tensor of the state has shape (left, 2, right), got ({left}, {physical}, {right})"
+        )));
+    }
+    let entries = array.t().iter().copied().collect();
+    Ok(SiteTensor { left, right, entries })
+}
+
+fn samplings(source: &Bound<'_, PyAny>) -> PyResult<Option<Vec<Sampling>>> {
+    let list: Vec<Bound<'_, PyAny>> = source.getattr("samplings")?.extract()?;
+    let sampling = |source: &Bound<'_, PyAny>| -> PyResult<Option<Sampling>> {
+        let letters: PyReadonlyArrayDyn<'_, u8> = source.getattr("letters")?.extract()?;
+        let letters: Option<Vec<Pauli>> =
+            letters.as_array().iter().map(|code| Pauli::from_code(*code)).collect();
+        let Some(letters) = letters else { return Ok(None) };
+        Ok(Some(Sampling {
+            wires: source.getattr("wires")?.extract()?,
+            letters,
+            shots: source.getattr("shots")?.extract()?,
+            stream: source.getattr("stream")?.extract()?,
+        }))
+    };
+    list.iter().map(sampling).collect()
 }
 
 fn requests(source: &Bound<'_, PyAny>) -> PyResult<Result<Requests, Error>> {
@@ -40,6 +128,14 @@ fn requests(source: &Bound<'_, PyAny>) -> PyResult<Result<Requests, Error>> {
     let variance_words = array::<u32>(source, "variance_words")?;
     let coefficients: PyReadonlyArray2<'_, f64> =
         source.getattr("variance_coefficients")?.extract()?;
+    let bitstrings: PyReadonlyArray2<'_, u8> = source.getattr("bitstrings")?.extract()?;
+    let seeds: PyReadonlyArray2<'_, u64> = source.getattr("seeds")?.extract()?;
+    if seeds.as_array().ncols() != 2 {
+        return Ok(Err(Error::invalid("seeds have two numbers for each row")));
+    }
+    let Some(samplings) = samplings(source)? else {
+        return Ok(Err(Error::invalid("a sampled wire is measured in 1 (X), 2 (Y) or 3 (Z)")));
+    };
     let total: usize = word_counts.iter().map(|count| *count as usize).sum();
     if total != word_wires.len() || total != word_letters.len() {
         return Ok(Err(Error::invalid(format!(
@@ -76,6 +172,12 @@ fn requests(source: &Bound<'_, PyAny>) -> PyResult<Result<Requests, Error>> {
         variance_coefficients: coefficients.as_array().iter().copied().collect(),
         probabilities: source.getattr("probabilities")?.extract()?,
         densities: source.getattr("densities")?.extract()?,
+        spectra: source.getattr("spectra")?.extract()?,
+        bitstrings: bitstrings.as_array().iter().copied().collect(),
+        samplings,
+        outcomes: source.getattr("outcomes")?.extract()?,
+        seeds: seeds.as_array().rows().into_iter().map(|row| [row[0], row[1]]).collect(),
+        tensors: source.getattr("tensors")?.extract()?,
         dense_state: source.getattr("dense_state")?.extract()?,
     }))
 }

@@ -159,7 +159,8 @@ impl Row<'_> {
     }
 
     fn entries(&self, gate: &Gate<'_>) -> &[C64] {
-        &self.matrices[gate.first_entry..gate.first_entry + gate.spec.matrix_entries()]
+        &self.matrices
+            [gate.first_entry..gate.first_entry + gate.spec.matrix_entries(gate.wires.len())]
     }
 
     /// The angle of a rotation or phase; that of an adjoint is negative.

@@ -46,15 +46,20 @@ pub enum GateKind {
     UserOne,
     /// A 4×4 unitary given entry by entry, first wire most significant.
     UserTwo,
+    /// A unitary on three or more wires given entry by entry, first wire most significant.
+    UserMany,
+    /// A measurement of one wire in the middle of the circuit.
+    Measure,
 }
 
 impl GateSpec {
-    /// Complex matrix entries that the gate consumes: 4, 16, or none.
+    /// Complex matrix entries that the gate consumes on `wires` wires.
     #[must_use]
-    pub fn matrix_entries(&self) -> usize {
+    pub fn matrix_entries(&self, wires: usize) -> usize {
         match self.kind {
             GateKind::UserOne => 4,
             GateKind::UserTwo => 16,
+            GateKind::UserMany => 1 << (2 * wires.min(15)),
             _ => 0,
         }
     }
@@ -131,6 +136,8 @@ pub static GATES: &[GateSpec] = &[
     other("PauliRot", 0, 1, 2, GateKind::PauliRotation { letters_given: true }),
     other("QubitUnitary1", 1, 0, 1, GateKind::UserOne),
     other("QubitUnitary2", 2, 0, 4, GateKind::UserTwo),
+    other("QubitUnitary", 0, 0, 4, GateKind::UserMany),
+    other("MidMeasureMP", 1, 0, 1, GateKind::Measure),
 ];
 
 #[cfg(test)]

@@ -33,6 +33,6 @@ pub use gate_table::{ADJOINT_BIT, GATES, GateKind, GateSpec};
 pub use order::Ordering;
 pub use parts::{Fixed, Part, Placement, PlannedStep, Source, Width};
 pub use plan::{Plan, PlanSettings};
-pub use structure::{Gate, Structure};
+pub use structure::{CircuitArrays, Condition, Gate, Loaded, Measure, Structure};
 
 pub use crate::scalar::C64;

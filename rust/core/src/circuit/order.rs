@@ -225,7 +225,7 @@ fn edges(structure: &Structure) -> Vec<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{GATES, Structure};
+    use super::super::{CircuitArrays, GATES, Structure};
     use super::{check_permutation, reverse_cuthill_mckee};
     use crate::error::Result;
 
@@ -233,7 +233,13 @@ mod tests {
     fn circuit(n_wires: usize, pairs: &[[u32; 2]]) -> Result<Structure> {
         let cz = GATES.iter().position(|spec| spec.name == "CZ").unwrap_or_default();
         let gates = vec![cz as u16; pairs.len()];
-        Structure::new(n_wires, gates, vec![2; pairs.len()], pairs.concat(), Vec::new())
+        Structure::new(CircuitArrays {
+            n_wires,
+            gates,
+            wire_counts: vec![2; pairs.len()],
+            wires: pairs.concat(),
+            ..CircuitArrays::default()
+        })
     }
 
     #[test]
@@ -255,7 +261,13 @@ mod tests {
     fn swaps_only_rename() -> Result<()> {
         let id = |name| GATES.iter().position(|spec| spec.name == name).unwrap_or_default() as u16;
         let gates = vec![id("CZ"), id("SWAP"), id("CZ")];
-        let structure = Structure::new(9, gates, vec![2; 3], vec![0, 5, 5, 2, 2, 7], Vec::new())?;
+        let structure = Structure::new(CircuitArrays {
+            n_wires: 9,
+            gates,
+            wire_counts: vec![2; 3],
+            wires: vec![0, 5, 5, 2, 2, 7],
+            ..CircuitArrays::default()
+        })?;
         let order = reverse_cuthill_mckee(&structure);
         let site = |wire| order.iter().position(|&other| other == wire).unwrap_or_default();
         assert_eq!([site(0), site(7)].map(|end| end.abs_diff(site(5))), [1, 1], "{order:?}");

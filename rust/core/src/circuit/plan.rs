@@ -21,8 +21,9 @@ pub struct PlanSettings {
 #[derive(Debug, Clone)]
 pub struct Plan {
     layout: Layout,
-    /// Wires, gates, parameters and matrix entries of the structure that the plan was made for.
-    sizes: [usize; 4],
+    /// Wires, gates, parameters, matrix entries and mid-circuit measurements of the structure that
+    /// the plan was made for.
+    sizes: [usize; 5],
 }
 
 impl Plan {
@@ -60,6 +61,12 @@ impl Plan {
     #[must_use]
     pub fn levels(&self) -> &[Range<usize>] {
         &self.layout.levels
+    }
+
+    /// Mid-circuit measurements of the circuit.
+    #[must_use]
+    pub fn n_measures(&self) -> usize {
+        self.sizes[4]
     }
 
     /// Number of steps on two sites: those that cost and those that truncate.
@@ -116,11 +123,12 @@ impl Plan {
     }
 }
 
-fn sizes(structure: &Structure) -> [usize; 4] {
+fn sizes(structure: &Structure) -> [usize; 5] {
     [
         structure.n_wires(),
         structure.n_gates(),
         structure.n_parameters(),
         structure.n_matrix_entries(),
+        structure.measures().len(),
     ]
 }

@@ -12,11 +12,73 @@ pub struct Structure {
     wires: Vec<u32>,
     /// One letter per wire of each Pauli rotation; those of `MultiRZ` are written out.
     letters: Vec<Pauli>,
+    /// 0 or 1 for each control wire of each gate.
+    control_values: Vec<u8>,
+    measures: Vec<Measure>,
+    /// One per gate or none at all; -1 says that the gate has no condition.
+    conditions: Vec<i32>,
+    condition_table: Vec<Condition>,
+    loaded: Loaded,
     // Where each gate's share of the flat arrays begins, and at the end their total length.
+    first_control: Vec<u32>,
     first_wire: Vec<u32>,
     first_letter: Vec<u32>,
     first_parameter: Vec<u32>,
     first_entry: Vec<u32>,
+}
+
+/// The flat arrays of a circuit.
+///
+/// * `gates`: ids of [`GATES`], with [`ADJOINT_BIT`] set for the adjoint of a gate;
+/// * `wire_counts`: the number of wires of each gate, controls included, and `wires`, all of them
+///   in a row;
+/// * `letters`: one per wire of each `PauliRot`, in order; 0 I, 1 X, 2 Y, 3 Z;
+/// * `control_counts`: how many of each gate's wires, the first of them, are controls (empty: none
+///   has any), and `control_values`, all of them in a row;
+/// * `measures`: one per mid-circuit measurement, in order;
+/// * `conditions`: position in `condition_table` for each gate, -1 for none (empty: none has any);
+/// * `loaded`: the wires of an initial state.
+#[derive(Debug, Clone, Default)]
+#[allow(missing_docs)] // said above, together
+pub struct CircuitArrays {
+    pub n_wires: usize,
+    pub gates: Vec<u16>,
+    pub wire_counts: Vec<u32>,
+    pub wires: Vec<u32>,
+    pub letters: Vec<u8>,
+    pub control_counts: Vec<u32>,
+    pub control_values: Vec<u8>,
+    pub measures: Vec<Measure>,
+    pub conditions: Vec<i32>,
+    pub condition_table: Vec<Condition>,
+    pub loaded: Loaded,
+}
+
+/// A mid-circuit measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Measure {
+    /// Whether the wire is brought to |0⟩ afterwards.
+    pub reset: bool,
+    /// The only outcome kept, if any.
+    pub postselect: Option<bool>,
+}
+
+/// When a conditional gate acts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Condition {
+    /// Mid-circuit measurements that it looks at.
+    pub measurements: Vec<u32>,
+    /// Whether it holds for each of their outcomes; the first measurement is most significant.
+    pub holds: Vec<bool>,
+}
+
+/// The wires whose initial state is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Loaded {
+    /// In the order of the state.
+    pub wires: Vec<u32>,
+    /// Whether the state comes as tensors, which must sit in this order on the chain.
+    pub ordered: bool,
 }
 
 /// One gate of a [`Structure`].
@@ -28,8 +90,14 @@ pub struct Gate<'a> {
     pub spec: &'static GateSpec,
     /// Whether its adjoint is meant.
     pub adjoint: bool,
-    /// Its wires, in the gate's order.
+    /// Its wires without the controls, in the gate's order.
     pub wires: &'a [u32],
+    /// Its control wires.
+    pub controls: &'a [u32],
+    /// The value of each control for which the gate acts.
+    pub control_values: &'a [u8],
+    /// Position of its condition in the table of conditions.
+    pub condition: Option<usize>,
     /// Of a Pauli rotation: one letter per wire; else empty.
     pub letters: &'a [Pauli],
     /// Where its parameters begin in a row of parameters.
@@ -60,28 +128,24 @@ impl<'a> Gate<'a> {
 impl Structure {
     /// Checks the flat arrays of a circuit.
     ///
-    /// * `gates`: ids of [`GATES`], with [`ADJOINT_BIT`] set for the adjoint of a gate;
-    /// * `wire_counts`: the number of wires of each gate, and `wires`, all of them in a row;
-    /// * `letters`: one per wire of each `PauliRot`, in order; 0 I, 1 X, 2 Y, 3 Z.
-    ///
     /// # Errors
     ///
     /// [`Error::InvalidInput`] if there are no wires, if an id is unknown, a number of wires is not
-    /// the gate's, a wire is out of range or repeated in one gate, or an array is of the wrong
-    /// length.
+    /// the gate's, a wire is out of range or repeated in one gate, an index points nowhere, or an
+    /// array is of the wrong length.
     // The arrays are taken over: a caller has no other use for them.
-    #[allow(clippy::needless_pass_by_value)]
-    pub fn new(
-        n_wires: usize,
-        gates: Vec<u16>,
-        wire_counts: Vec<u32>,
-        wires: Vec<u32>,
-        letters: Vec<u8>,
-    ) -> Result<Self> {
+    pub fn new(arrays: CircuitArrays) -> Result<Self> {
+        let CircuitArrays { n_wires, gates, wire_counts, wires, letters, .. } = arrays;
         check_sizes(n_wires, &gates, &wire_counts, &wires)?;
         let mut structure = Self {
             n_wires,
             letters: Vec::with_capacity(letters.len()),
+            control_values: arrays.control_values,
+            measures: arrays.measures,
+            conditions: arrays.conditions,
+            condition_table: arrays.condition_table,
+            loaded: arrays.loaded,
+            first_control: starts(gates.len()),
             first_wire: starts(gates.len()),
             first_letter: starts(gates.len()),
             first_parameter: starts(gates.len()),
@@ -91,7 +155,7 @@ impl Structure {
         };
         let mut rest_of_wires = wires.as_slice();
         let mut rest_of_letters = letters.as_slice();
-        let (mut n_parameters, mut n_entries) = (0, 0);
+        let (mut n_parameters, mut n_entries, mut n_controls, mut n_measures) = (0, 0, 0, 0);
         // `last_use[wire]` is the gate that named the wire last: repetition without a search.
         let mut last_use = vec![usize::MAX; n_wires];
         for (position, (&id, &count)) in gates.iter().zip(&wire_counts).enumerate() {
@@ -119,11 +183,16 @@ impl Structure {
                 ));
             };
             rest_of_wires = rest;
-            check_wires(position, spec, adjoint, own, &mut last_use)?;
+            let controls = arrays.control_counts.get(position).map_or(0, |count| *count as usize);
+            check_wires(position, spec, adjoint, own, controls, &mut last_use)?;
+            let targets = &own[controls..];
             rest_of_letters =
-                structure.take_letters(position, spec, adjoint, own, rest_of_letters)?;
+                structure.take_letters(position, spec, adjoint, targets, rest_of_letters)?;
+            n_controls += controls;
             n_parameters += spec.parameters;
-            n_entries += spec.matrix_entries();
+            n_entries += spec.matrix_entries(targets.len());
+            n_measures += usize::from(matches!(spec.kind, GateKind::Measure));
+            structure.first_control.push(n_controls as u32);
             structure.first_wire.push((wires.len() - rest_of_wires.len()) as u32);
             structure.first_letter.push(structure.letters.len() as u32);
             structure.first_parameter.push(n_parameters as u32);
@@ -139,7 +208,46 @@ impl Structure {
         }
         structure.gates = gates;
         structure.wires = wires;
+        structure.check_rest(&arrays.control_counts, n_controls, n_measures)?;
         Ok(structure)
+    }
+
+    /// Checks what is not checked gate by gate.
+    fn check_rest(
+        &self,
+        control_counts: &[u32],
+        n_controls: usize,
+        n_measures: usize,
+    ) -> Result<()> {
+        let n_gates = self.gates.len();
+        let table = self.condition_table.len();
+        let loaded = &self.loaded.wires;
+        let mut seen = vec![false; self.n_wires];
+        let good = (control_counts.is_empty() || control_counts.len() == n_gates)
+            && self.control_values.len() == n_controls
+            && self.control_values.iter().all(|value| *value < 2)
+            && self.measures.len() == n_measures
+            && (self.conditions.is_empty() || self.conditions.len() == n_gates)
+            && self
+                .conditions
+                .iter()
+                .all(|&c| c == -1 || usize::try_from(c).is_ok_and(|c| c < table))
+            && self.condition_table.iter().all(|condition| {
+                condition.measurements.len() < 32
+                    && condition.holds.len() == 1 << condition.measurements.len()
+                    && condition.measurements.iter().all(|m| (*m as usize) < n_measures)
+            })
+            && loaded.iter().all(|&wire| {
+                seen.get_mut(wire as usize).is_some_and(|seen| !std::mem::replace(seen, true))
+            });
+        if good {
+            Ok(())
+        } else {
+            Err(Error::invalid(
+                "the controls, mid-circuit measurements, conditions or loaded wires of a circuit do \
+                 not fit its gates and wires",
+            ))
+        }
     }
 
     /// Appends the letters of one gate and returns those that are left.
@@ -209,6 +317,24 @@ impl Structure {
         self.first_entry[self.gates.len()] as usize
     }
 
+    /// The mid-circuit measurements, in order.
+    #[must_use]
+    pub fn measures(&self) -> &[Measure] {
+        &self.measures
+    }
+
+    /// The conditions that gates point to.
+    #[must_use]
+    pub fn conditions(&self) -> &[Condition] {
+        &self.condition_table
+    }
+
+    /// The wires of the initial state.
+    #[must_use]
+    pub fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+
     /// The gate at `position`.
     ///
     /// # Panics
@@ -218,11 +344,18 @@ impl Structure {
     pub fn gate(&self, position: usize) -> Gate<'_> {
         let share = |first: &[u32]| first[position] as usize..first[position + 1] as usize;
         let id = self.gates[position];
+        let own = &self.wires[share(&self.first_wire)];
+        let values = &self.control_values[share(&self.first_control)];
+        let (controls, wires) = own.split_at(values.len());
+        let condition = self.conditions.get(position).copied().unwrap_or(-1);
         Gate {
             position,
             spec: &GATES[usize::from(id & !ADJOINT_BIT)],
             adjoint: id & ADJOINT_BIT != 0,
-            wires: &self.wires[share(&self.first_wire)],
+            wires,
+            controls,
+            control_values: values,
+            condition: usize::try_from(condition).ok(),
             letters: &self.letters[share(&self.first_letter)],
             first_parameter: self.first_parameter[position] as usize,
             first_entry: self.first_entry[position] as usize,
@@ -246,7 +379,7 @@ fn describe(position: usize, spec: &GateSpec, adjoint: bool, wires: &[u32]) -> S
     const SHOWN: usize = 6;
     // Users know both entries by PennyLane's one name.
     let name = match spec.kind {
-        GateKind::UserOne | GateKind::UserTwo => "QubitUnitary",
+        GateKind::UserOne | GateKind::UserTwo | GateKind::UserMany => "QubitUnitary",
         _ => spec.name,
     };
     let name = if adjoint { format!("Adjoint({name})") } else { name.to_owned() };
@@ -291,10 +424,17 @@ fn check_wires(
     spec: &GateSpec,
     adjoint: bool,
     wires: &[u32],
+    controls: usize,
     last_use: &mut [usize],
 ) -> Result<()> {
     let name = || describe(position, spec, adjoint, wires);
-    if spec.wires != 0 && wires.len() != spec.wires {
+    if controls > wires.len() || (controls > 0 && matches!(spec.kind, GateKind::Measure)) {
+        return Err(Error::at_gate(
+            position,
+            format!("{} cannot have {controls} controls", name()),
+        ));
+    }
+    if spec.wires != 0 && wires.len() - controls != spec.wires {
         return Err(Error::at_gate(
             position,
             format!("{} acts on {} wires, got {}", name(), spec.wires, wires.len()),

@@ -3,7 +3,8 @@
 
 use super::matrix::{ONE, ZERO, adjoint2, adjoint4, kron, multiply2, multiply4};
 use super::{
-    ADJOINT_BIT, Bound, C64, GATES, Gate, GateKind, Ordering, Plan, PlanSettings, Structure, Width,
+    ADJOINT_BIT, Bound, C64, CircuitArrays, GATES, Gate, GateKind, Ordering, Plan, PlanSettings,
+    Structure, Width,
 };
 use crate::error::Result;
 use crate::pauli::Pauli;
@@ -106,7 +107,14 @@ impl Circuit {
     fn structure(&self) -> Result<Structure> {
         let Self { n_wires, gates, wire_counts, wires, letters, .. } = self;
         let (gates, counts) = (gates.clone(), wire_counts.clone());
-        Structure::new(*n_wires, gates, counts, wires.clone(), letters.clone())
+        Structure::new(CircuitArrays {
+            n_wires: *n_wires,
+            gates,
+            wire_counts: counts,
+            wires: wires.clone(),
+            letters: letters.clone(),
+            ..CircuitArrays::default()
+        })
     }
 }
 
@@ -204,6 +212,7 @@ impl Dense {
                 }
                 self.apply(&wires, &matrix);
             }
+            GateKind::UserMany | GateKind::Measure => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! Every bad input gives the error that names it.
 
 use super::matrix::{ONE, ZERO};
-use super::{C64, GATES, Ordering, Plan, PlanSettings, Structure};
+use super::{C64, CircuitArrays, GATES, Ordering, Plan, PlanSettings, Structure};
 use crate::error::{Error, Result};
 
 fn id(name: &str) -> u16 {
@@ -28,7 +28,14 @@ fn structure(
     wires: &[u32],
     letters: &[u8],
 ) -> Result<Structure> {
-    Structure::new(n, gates.to_vec(), counts.to_vec(), wires.to_vec(), letters.to_vec())
+    Structure::new(CircuitArrays {
+        n_wires: n,
+        gates: gates.to_vec(),
+        wire_counts: counts.to_vec(),
+        wires: wires.to_vec(),
+        letters: letters.to_vec(),
+        ..CircuitArrays::default()
+    })
 }
 
 #[test]
