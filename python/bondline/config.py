@@ -86,8 +86,10 @@ class MpsConfig:
         What to do below ``min_fidelity``.
     threads : int or None, default None
         Threads of the engine, None for all; never changes a result.
-    seed : {"global"}, int, SeedSequence, Generator or None, default "global"
-        Source of random numbers. Analytic results, all that this version offers, use none.
+    seed : {"global"}, int, SeedSequence, Generator, JAX key or None, default "global"
+        Source of the random numbers of shots: "global" asks numpy's global generator at each call,
+        None the operating system. With any other seed two calls of a device differ and two fresh
+        devices agree, whatever the number of threads; a JAX key is read as a number.
     memory_limit : int or None, default None
         Bytes the engine may take; None means 0.8 of the memory that is free at the call.
     gradient : {"parameter-shift"}, default "parameter-shift"
@@ -309,14 +311,31 @@ def _seed(value: Any) -> Seed:
         return value
     if isinstance(value, str) and value == "global":
         return "global"
+    if type(value).__module__.startswith("jax"):
+        return _seed_of_jax_key(value)
     if not _is_integer(value):
         raise InputError(
-            'seed must be "global", None, an integer, a numpy SeedSequence or a numpy Generator, '
+            'seed must be "global", None, an integer, a numpy SeedSequence or Generator, or a JAX '
+            "key, "
             f"got {value!r} of type {type(value).__name__}."
         )
     if value < 0:
         raise InputError(f"seed must not be negative, got {value}.")
     return int(value)
+
+
+def _seed_of_jax_key(key: Any) -> int:
+    """Return the words of a key as one number: calls of a device still differ by their count."""
+    import jax  # whoever has a key has it loaded
+
+    if key.dtype != np.uint32:  # the typed keys of jax.random.key
+        key = jax.random.key_data(key)
+    words = np.asarray(key)
+    if words.dtype != np.uint32 or words.ndim != 1:
+        raise InputError(
+            f"seed must be one JAX key, got an array of shape {words.shape} and {words.dtype}."
+        )
+    return int.from_bytes(words.tobytes(), "little")
 
 
 def _gradient(value: Any) -> None:

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from bondline import gate_set
 from bondline.errors import InputError
-from bondline.observables import Interpretation, Requests, interpret
+from bondline.observables import Interpretation, interpret
 from bondline.program import Program, Register, place_of, walk
-from bondline.results import Reading
+from bondline.requests import Requests
+from bondline.sampling import interpret_shots
+from bondline.seeds import CallSeed, Seeds
 
 _IMAGINARY_TOLERANCE: Final = 1e-10
 _NO_ENTRIES: Final = np.empty((1, 0), dtype=np.complex128)
@@ -57,16 +59,24 @@ class Circuit:
     rows : slice
         Its rows in the group: as many as its batch has, else one.
     batch : int or None
-    readings : tuple of Reading
+    readings : tuple of results.Reading, or of shots.ShotReading if there are shots
     wires : tuple
         Labels in the order of their indices.
+    bins : tuple of slice
+        The shots of each entry of the shot vector; empty without shots.
+    partitioned : bool
+        Whether values come as a tuple over the entries of the shot vector.
+    seeds : ndarray of uint64, shape (rows, 2), or None
     """
 
     group: int
     rows: slice
     batch: int | None
-    readings: tuple[Reading, ...]
+    readings: tuple[Any, ...]
     wires: tuple[Any, ...]
+    bins: tuple[slice, ...] = ()
+    partitioned: bool = False
+    seeds: NDArray[np.uint64] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +112,7 @@ class Lowered:
         return error
 
 
-def lower(tapes: Sequence[Any], wires: Any = None) -> Lowered:
+def lower(tapes: Sequence[Any], wires: Any = None, seed: CallSeed | None = None) -> Lowered:
     """Turn circuits into groups of flat arrays.
 
     Parameters
@@ -113,6 +123,8 @@ def lower(tapes: Sequence[Any], wires: Any = None) -> Lowered:
         Wires of the device, in the order of the chain. Without them each circuit has its own, in
         the order of first use, or in that of their labels if those are 0 … n-1: so PennyLane
         orders the states of its own simulators.
+    seed : CallSeed, optional
+        Seed of the call, for circuits with shots.
 
     Returns
     -------
@@ -148,7 +160,7 @@ def lower(tapes: Sequence[Any], wires: Any = None) -> Lowered:
     ends: list[int] = []
     for position, tape in enumerate(tapes):
         register = Register() if device_register is None else device_register
-        group, found, batch = _lower_one(position, tape, register, known)
+        group, found, batch = _lower_one(position, tape, register, known, seed)
         place = places.setdefault(_structure(group) if len(tapes) > 1 else None, len(members))
         if place == len(members):
             members.append([])
@@ -156,12 +168,28 @@ def lower(tapes: Sequence[Any], wires: Any = None) -> Lowered:
         rows = slice(ends[place], ends[place] + len(group.parameters))
         ends[place] = rows.stop
         members[place].append(group)
-        circuits.append(Circuit(place, rows, batch, found.readings, labels or tuple(register)))
+        seeds = group.requests.seeds
+        circuits.append(
+            Circuit(
+                group=place,
+                rows=rows,
+                batch=batch,
+                readings=found.readings,
+                wires=labels or tuple(register),
+                bins=tuple(slice(*bounds) for bounds in tape.shots.bins()) if tape.shots else (),
+                partitioned=tape.shots.has_partitioned_shots,
+                seeds=seeds if len(seeds) else None,
+            )
+        )
     return Lowered(tapes, tuple(circuits), tuple(_merge(group) for group in members))
 
 
 def _lower_one(
-    position: int, tape: Any, sites: Register, known: dict[tuple[object, ...], Interpretation]
+    position: int,
+    tape: Any,
+    sites: Register,
+    known: dict[tuple[object, ...], Interpretation],
+    seed: CallSeed | None,
 ) -> tuple[Group, Interpretation, int | None]:
     program = Program()
     walk(tape.operations, sites, program)
@@ -182,9 +210,13 @@ def _lower_one(
         )
     # Circuits of one gradient share their measurements: understand them once.
     identity = (*map(id, measurements), *(() if sites.closed else sites))
-    found = known.get(identity)
+    shots = tape.shots.total_shots
+    found = known.get((shots, *identity))
     if found is None:
-        found = known[identity] = interpret(measurements, sites)
+        found = (
+            interpret_shots(measurements, sites, shots) if shots else interpret(measurements, sites)
+        )
+        known[shots, *identity] = found
 
     parameters, batch = _parameter_rows(position, tape, sites, program.parameters)
     matrices, matrix_batch = _matrix_rows(position, tape, sites, program.matrices)
@@ -197,6 +229,10 @@ def _lower_one(
         batch = other if batch is None else batch
     if batch is not None and len(parameters) != batch:
         parameters = np.repeat(parameters, batch, axis=0)
+    requests = found.requests
+    if requests.samplings or shots:
+        call = Seeds(None).next_call() if seed is None else seed
+        requests = replace(requests, seeds=call.rows(position, len(parameters)))
     group = Group(
         n_wires=len(sites),
         gates=np.array(program.gates, dtype=np.uint16),
@@ -205,7 +241,7 @@ def _lower_one(
         letters=np.array(program.letters, dtype=np.uint8),
         parameters=parameters,
         matrices=matrices,
-        requests=found.requests,
+        requests=requests,
         control_counts=np.zeros(len(program.gates), dtype=np.uint32),
         control_values=np.empty(0, dtype=np.uint8),
     )
@@ -327,7 +363,11 @@ def _merge(members: list[Group]) -> Group:
         first,
         parameters=np.concatenate([member.parameters for member in members]),
         matrices=matrices,
-        requests=replace(first.requests, variance_coefficients=coefficients),
+        requests=replace(
+            first.requests,
+            variance_coefficients=coefficients,
+            seeds=np.concatenate([member.requests.seeds for member in members]),
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +26,7 @@ from bondline import results
 from bondline.errors import InputError
 from bondline.gate_set import describe
 from bondline.pauli_sums import PauliSum, pauli_sum
+from bondline.requests import Requests
 
 MATRIX_WIRES: Final = 6
 """Most wires of an observable that is read through its matrix."""
@@ -33,72 +34,10 @@ MATRIX_WIRES: Final = 6
 DENSITY_WIRES: Final = 10
 """Most wires of a reduced density matrix: 4^10 numbers are 16 MiB."""
 
-_LETTERS: Final = {"X": 1, "Y": 2, "Z": 3}
+LETTERS: Final = {"X": 1, "Y": 2, "Z": 3}
 _HERMITICITY_TOLERANCE: Final = 1e-8
 
 Sites = Mapping[Any, int]
-
-
-def _no_strings() -> NDArray[np.uint8]:
-    return np.empty((0, 0), dtype=np.uint8)
-
-
-def _no_seeds() -> NDArray[np.uint64]:
-    return np.empty((0, 2), dtype=np.uint64)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sampling:
-    """Shots to draw; the fields are those that the engine documents."""
-
-    wires: tuple[int, ...]
-    letters: NDArray[np.uint8]
-    shots: int
-    stream: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Requests:
-    """What the engine reads from each row of a group; the fields are those it documents."""
-
-    word_counts: NDArray[np.uint32]
-    word_wires: NDArray[np.uint32]
-    word_letters: NDArray[np.uint8]
-    variance_counts: NDArray[np.uint32]
-    variance_words: NDArray[np.uint32]
-    variance_coefficients: NDArray[np.float64]
-    probabilities: tuple[tuple[int, ...], ...]
-    densities: tuple[tuple[int, ...], ...]
-    dense_state: bool
-    spectra: tuple[tuple[int, ...], ...] = ()
-    bitstrings: NDArray[np.uint8] = field(default_factory=_no_strings)
-    samplings: tuple[Sampling, ...] = ()
-    outcomes: tuple[tuple[int, ...], ...] = ()
-    seeds: NDArray[np.uint64] = field(default_factory=_no_seeds)
-    tensors: bool = False
-
-    def key(self) -> tuple[object, ...]:
-        """Return what two circuits of one group must share: everything but coefficients.
-
-        Returns
-        -------
-        tuple, hashable
-        """
-        return (
-            self.word_counts.tobytes(),
-            self.word_wires.tobytes(),
-            self.word_letters.tobytes(),
-            self.variance_counts.tobytes(),
-            self.variance_words.tobytes(),
-            self.probabilities,
-            self.densities,
-            self.dense_state,
-            self.spectra,
-            self.bitstrings.tobytes(),
-            self.samplings,
-            self.outcomes,
-            self.tensors,
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,14 +47,14 @@ class Interpretation:
     Attributes
     ----------
     requests : Requests
-    readings : tuple of Reading
+    readings : tuple of results.Reading or of shots.ShotReading
         One per measurement, in order.
     batch : int or None
         Size of the batch of coefficients, if any observable has one.
     """
 
     requests: Requests
-    readings: tuple[results.Reading, ...]
+    readings: tuple[Any, ...]
     batch: int | None
 
 
@@ -149,13 +88,13 @@ def interpret(measurements: Sequence[Any], sites: Sites) -> Interpretation:
     >>> found.requests.word_wires  # one word serves both
     array([1], dtype=uint32)
     """
-    request = _Request(sites)
+    request = Builder(sites)
     readings = tuple(request.reading(measurement) for measurement in measurements)
-    return Interpretation(request.freeze(), readings, request.batch)
+    return request.interpretation(readings)
 
 
-class _Request:
-    """The request while it grows."""
+class Builder:
+    """The request of a circuit while it grows."""
 
     def __init__(self, sites: Sites) -> None:
         self.sites = sites
@@ -170,6 +109,7 @@ class _Request:
         self.dense_state = False
 
     def reading(self, measurement: Any) -> results.Reading:
+        """Return how one measurement is read, and ask for what it needs."""
         reader = _READERS.get(type(measurement))
         if reader is not None:
             return reader(self, measurement)
@@ -180,12 +120,15 @@ class _Request:
     # Measurements
 
     def expectation(self, measurement: Any) -> results.Reading:
+        """Read an expectation."""
         return self.moment(measurement, variance=False)
 
     def variance(self, measurement: Any) -> results.Reading:
+        """Read a variance."""
         return self.moment(measurement, variance=True)
 
     def moment(self, measurement: Any, *, variance: bool) -> results.Reading:
+        """Read an expectation or a variance."""
         observable = measurement.obs
         if observable is None:  # a deferred mid-circuit measurement: a function of the outcome
             outcomes = np.asarray(measurement.eigvals(), dtype=np.float64)
@@ -201,12 +144,13 @@ class _Request:
             observable.wires
         ):
             return self.projector(observable, variance)
-        matrix = _hermitian_matrix(observable)
+        matrix = hermitian_matrix(observable)
         if matrix.ndim == 3:
             self.require_batch(len(matrix), observable)
         return results.MatrixMoment(self.density(observable.wires), matrix, variance)
 
     def projector(self, observable: Any, variance: bool) -> results.Reading:
+        """Read a projector on a basis state."""
         wires = observable.wires
         if len(wires) > DENSITY_WIRES:
             raise DeviceError(
@@ -220,6 +164,7 @@ class _Request:
         return results.OutcomeMoment(self.outcomes(wires), outcomes, variance)
 
     def distribution(self, measurement: Any) -> results.Reading:
+        """Read probabilities."""
         observable = measurement.obs
         if observable is None:
             return results.Probabilities(self.outcomes(measurement.wires))
@@ -232,6 +177,7 @@ class _Request:
         return results.RotatedProbabilities(self.density(wires), rotation)
 
     def state(self, measurement: Any) -> results.Reading:
+        """Read the state vector."""
         if len(measurement.wires) and tuple(measurement.wires) != tuple(self.sites):
             raise DeviceError(
                 "state() returns all wires of the device in their order. "
@@ -241,15 +187,19 @@ class _Request:
         return results.State()
 
     def reduced_density(self, measurement: Any) -> results.Reading:
+        """Read a reduced density matrix."""
         return results.Density(self.few_wires_density(measurement))
 
     def purity(self, measurement: Any) -> results.Reading:
+        """Read a purity."""
         return results.Purity(self.few_wires_density(measurement))
 
     def entropy(self, measurement: Any) -> results.Reading:
+        """Read an entropy."""
         return results.Entropy(self.few_wires_density(measurement), measurement.log_base)
 
     def mutual_information(self, measurement: Any) -> results.Reading:
+        """Read a mutual information."""
         first, _ = measurement.raw_wires
         index = self.few_wires_density(measurement)
         return results.MutualInformation(index, len(first), measurement.log_base)
@@ -257,13 +207,16 @@ class _Request:
     # What they ask for
 
     def few_wires_density(self, measurement: Any) -> int:
+        """Ask for the density matrix of a measurement, if it is small enough."""
         _require_few(measurement.wires, DENSITY_WIRES, measurement)
         return self.density(measurement.wires)
 
     def outcomes(self, wires: Any) -> int:
+        """Ask for a distribution."""
         return _index(self.probabilities, self.indices(wires))
 
     def density(self, wires: Any) -> int:
+        """Ask for a density matrix."""
         return _index(self.densities, self.indices(wires))
 
     def indices(self, wires: Any) -> tuple[int, ...]:
@@ -271,13 +224,14 @@ class _Request:
         return tuple(map(self.sites.__getitem__, wires.labels)) or tuple(self.sites.values())
 
     def word_indices(self, terms: PauliSum) -> NDArray[np.intp]:
+        """Ask for the words of a sum and return their places."""
         known, sites = self.words, self.sites
         found = []
         for word in terms.words:
             index = known.get(word)
             if index is None:
                 index = known[word] = len(known)
-                letters = sorted([(sites[wire], _LETTERS[letter]) for wire, letter in word.items()])
+                letters = sorted([(sites[wire], LETTERS[letter]) for wire, letter in word.items()])
                 self.word_counts.append(len(letters))
                 for site, letter in letters:
                     self.word_wires.append(site)
@@ -288,6 +242,7 @@ class _Request:
         return np.array(found, dtype=np.intp)
 
     def require_batch(self, size: int, owner: Any) -> None:
+        """Note the size of a batch; all must agree."""
         if self.batch is not None and self.batch != size:
             raise InputError(
                 f"The observables have batches of {self.batch} and {size} values ({owner!r}). "
@@ -295,7 +250,12 @@ class _Request:
             )
         self.batch = size
 
+    def interpretation(self, readings: tuple[Any, ...]) -> Interpretation:
+        """Return the request with its readings."""
+        return Interpretation(self.freeze(), readings, self.batch)
+
     def freeze(self) -> Requests:
+        """Return what was asked for."""
         return Requests(
             word_counts=np.array(self.word_counts, dtype=np.uint32),
             word_wires=np.array(self.word_wires, dtype=np.uint32),
@@ -309,6 +269,7 @@ class _Request:
         )
 
     def variance_coefficients(self) -> NDArray[np.float64]:
+        """Return the coefficients of all sums side by side."""
         if not self.sums:
             return _NO_COEFFICIENTS
         rows = 1
@@ -322,15 +283,15 @@ class _Request:
 
 _NO_COEFFICIENTS = np.empty((1, 0))
 
-_READERS: dict[type, Callable[[_Request, Any], results.Reading]] = {
-    ExpectationMP: _Request.expectation,
-    VarianceMP: _Request.variance,
-    ProbabilityMP: _Request.distribution,
-    StateMP: _Request.state,
-    DensityMatrixMP: _Request.reduced_density,
-    PurityMP: _Request.purity,
-    VnEntropyMP: _Request.entropy,
-    MutualInfoMP: _Request.mutual_information,
+_READERS: dict[type, Callable[[Builder, Any], results.Reading]] = {
+    ExpectationMP: Builder.expectation,
+    VarianceMP: Builder.variance,
+    ProbabilityMP: Builder.distribution,
+    StateMP: Builder.state,
+    DensityMatrixMP: Builder.reduced_density,
+    PurityMP: Builder.purity,
+    VnEntropyMP: Builder.entropy,
+    MutualInfoMP: Builder.mutual_information,
 }
 
 MEASUREMENTS: Final = frozenset(kind.__name__ for kind in _READERS)
@@ -353,13 +314,13 @@ def require_offered(measurement: Any) -> None:
     >>> require_offered(qml.sample(wires=0))
     Traceback (most recent call last):
     ...
-    pennylane.exceptions.DeviceError: Measurement sample(wires=[0]) is not offered ...
+    pennylane.exceptions.DeviceError: Measurement sample(wires=[0]) not accepted for analytic ...
     """
     if type(measurement) not in _READERS and not isinstance(measurement, StateMeasurement):
         raise DeviceError(
-            f"Measurement {measurement} is not offered by bondline.mps, which is analytic in this "
-            "version. It returns expval, var, probs, state, density_matrix, purity, vn_entropy "
-            "and mutual_info."
+            f"Measurement {measurement} not accepted for analytic simulation on bondline.mps. "
+            "Give the QNode shots with qml.set_shots, or measure expval, var, probs, state, "
+            "density_matrix, purity, vn_entropy or mutual_info."
         )
 
 
@@ -379,7 +340,7 @@ def _require_few(wires: Any, limit: int, owner: Any) -> None:
         )
 
 
-def _hermitian_matrix(observable: Any) -> NDArray[np.complex128]:
+def hermitian_matrix(observable: Any) -> NDArray[np.complex128]:
     """Matrix of an observable without a Pauli form, in the order of its own wires."""
     size = len(observable.wires)
     if size > MATRIX_WIRES:

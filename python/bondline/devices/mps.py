@@ -15,12 +15,14 @@ from pennylane.exceptions import DeviceError, QuantumFunctionError
 
 from bondline import _core
 from bondline.config import EngineSettings, MpsConfig, MpsSettings
-from bondline.devices.preprocess import NAME, pipeline, require_analytic
+from bondline.devices.preprocess import NAME, pipeline
 from bondline.devices.snapshots import snapshot_circuits, store_snapshot
 from bondline.errors import InputError
-from bondline.lowering import Lowered, lower
+from bondline.lowering import Circuit, Lowered, lower
 from bondline.report import Account, Evidence, Report
 from bondline.results import in_shape
+from bondline.seeds import Seeds
+from bondline.shots import Window
 
 
 @single_tape_support
@@ -34,7 +36,7 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         ``ordering="given"`` use. Without wires each circuit brings its own, in the order of first
         use, or in that of their labels if those are 0 … n-1.
     shots : None
-        This version is analytic; finite shots are refused when a circuit runs.
+        Give shots to the QNode: ``qml.set_shots(qnode, 1000)``.
     **settings
         Fields of :class:`bondline.MpsConfig`: ``max_bond_dim``, ``cutoff``, ``c_dtype``,
         ``readout``, ``ordering``, ``min_fidelity``, ``on_low_fidelity``, ``threads``, ``seed``,
@@ -77,6 +79,7 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         self._config = MpsConfig.from_keywords(NAME, settings)
         # Frozen once, so that a configuration that carries our settings is known by identity.
         self._options = ExecutionConfig(device_options=self._config.keywords()).device_options
+        self._seeds = Seeds(self._config.seed)
         self._evidence: Evidence | None = None
         self._debugger: Any = None  # set by qml.snapshots while it runs
         super().__init__(wires=wires, shots=shots)
@@ -231,11 +234,10 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         if execution_config is not None:
             config = self._config_with(execution_config.device_options)
         settings = config.engine_settings()
-        for tape in circuits:
-            require_analytic(tape)
         if self._debugger is not None and self._debugger.active:
             self._take_snapshots(circuits, settings)
-        lowered = lower(circuits, self.wires)
+        seed = self._seeds.next_call() if any(tape.shots for tape in circuits) else None
+        lowered = lower(circuits, self.wires, seed)
         outputs = _run(lowered, settings)
         values = _values(lowered, outputs)
         gradient = None if execution_config is None else execution_config.gradient_method
@@ -256,7 +258,8 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
     def _take_snapshots(self, circuits: Sequence[Any], settings: EngineSettings) -> None:
         for tape in circuits:
             for tag, circuit in snapshot_circuits(tape):
-                lowered = lower([circuit], self.wires or tape.wires)
+                seed = self._seeds.next_call() if circuit.shots else None
+                lowered = lower([circuit], self.wires or tape.wires, seed)
                 (value,) = _values(lowered, _run(lowered, settings))
                 store_snapshot(self._debugger.snapshots, tag, value)
 
@@ -271,6 +274,11 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
             self.tracker.update(
                 simulations=1,
                 executions=rows.stop - rows.start,
+                **(
+                    {"shots": circuit.bins[-1].stop * (rows.stop - rows.start)}
+                    if circuit.bins
+                    else {}
+                ),
                 results=value,
                 fidelity_estimate=float(account.norm[rows].min()),
                 max_bond=int(account.largest_bond[rows].max()),
@@ -301,9 +309,19 @@ def _values(lowered: Lowered, outputs: list[_core.GroupResult]) -> tuple[Any, ..
     values = []
     for circuit in lowered.circuits:
         output = outputs[circuit.group]
-        found = tuple(
-            in_shape(reading.values(output, circuit.rows), circuit.batch)
-            for reading in circuit.readings
-        )
-        values.append(found[0] if len(found) == 1 else found)
+        if circuit.seeds is None:
+            found = [reading.values(output, circuit.rows) for reading in circuit.readings]
+            values.append(_unwrapped(found, circuit))
+            continue
+        entries = []
+        for shots in circuit.bins:
+            window = Window(circuit.rows, shots, circuit.seeds)
+            found = [reading.values(output, window) for reading in circuit.readings]
+            entries.append(_unwrapped(found, circuit))
+        values.append(tuple(entries) if circuit.partitioned else entries[0])
     return tuple(values)
+
+
+def _unwrapped(values: list[Any], circuit: Circuit) -> Any:
+    found = tuple(in_shape(value, circuit.batch) for value in values)
+    return found[0] if len(found) == 1 else found

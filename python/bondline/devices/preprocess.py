@@ -8,11 +8,11 @@ from pennylane.devices.preprocess import (
     device_resolve_dynamic_wires,
     validate_device_wires,
 )
-from pennylane.exceptions import DeviceError
 from pennylane.transforms import defer_measurements
 
 from bondline import gate_set
 from bondline.observables import require_offered
+from bondline.sampling import require_sampled
 
 NAME: Final = "bondline.mps"
 
@@ -58,7 +58,7 @@ def pipeline(wires: Any) -> Any:
 
 @qml.transform  # type: ignore[untyped-decorator]  # PennyLane is not typed
 def refuse_early(tape: Any) -> tuple[tuple[Any], Any]:
-    """Refuse shots and measurements that this device does not offer, before any work.
+    """Refuse measurements that this device does not offer, before any work.
 
     Parameters
     ----------
@@ -72,36 +72,10 @@ def refuse_early(tape: Any) -> tuple[tuple[Any], Any]:
     ------
     pennylane.exceptions.DeviceError
     """
-    require_analytic(tape)
+    require = require_sampled if tape.shots else require_offered
     for measurement in tape.measurements:
-        require_offered(measurement)
+        require(measurement)
     return (tape,), _first
-
-
-def require_analytic(tape: Any) -> None:
-    """Raise if a circuit asks for shots.
-
-    Parameters
-    ----------
-    tape : pennylane.tape.QuantumScript
-
-    Raises
-    ------
-    pennylane.exceptions.DeviceError
-
-    Examples
-    --------
-    >>> require_analytic(qml.tape.QuantumScript([], [qml.expval(qml.Z(0))], shots=10))
-    Traceback (most recent call last):
-    ...
-    pennylane.exceptions.DeviceError: bondline.mps is analytic in this version ...
-    """
-    if tape.shots:
-        raise DeviceError(
-            "bondline.mps is analytic in this version and cannot run a circuit with "
-            f"{tape.shots.total_shots} shots. Remove them with qml.set_shots(qnode, None): "
-            "expval, var and probs are then exact up to truncation."
-        )
 
 
 def _first(results: Any) -> Any:

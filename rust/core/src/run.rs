@@ -24,7 +24,7 @@ use crate::pool::{available_threads, pool};
 use crate::report::Report;
 use crate::request::Requests;
 use crate::scalar::{C32, C64, Scalar};
-use crate::values::Values;
+use crate::values::{SampleResult, Values};
 
 /// Global results re-canonicalise once this much weight per bond was discarded. A sweep costs about
 /// one layer; at this threshold the state has all of the fidelity of sweeping after every layer
@@ -60,15 +60,6 @@ pub struct CircuitResult {
     pub dense_state: Option<Vec<C64>>,
     /// What was discarded.
     pub report: Report,
-}
-
-/// Shots of one sampling.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SampleResult {
-    /// shots × wires, 0 or 1.
-    pub bits: Vec<u8>,
-    /// shots × mid-circuit measurements; 255 where postselection dropped the shot.
-    pub outcomes: Vec<u8>,
 }
 
 /// Results of one group.
@@ -215,8 +206,8 @@ impl Job {
         // global ones the swept state: each the same whatever else is asked.
         let threshold = SWEEP_WEIGHT_PER_BOND * (n - 1) as f64;
         let local = self.settings.readout == Readout::Local;
-        let causal_wanted = local && (requests.has_local() || !requests.dense_state);
-        let global_wanted = requests.dense_state || !local;
+        let causal_wanted = local && (requests.has_local() || !requests.has_global());
+        let global_wanted = requests.has_global() || !local;
         let causal = if causal_wanted { Some(evolved(None)?) } else { None };
         let swept = match &causal {
             Some((_, log)) if log.discarded.iter().sum::<f64>() <= threshold => None,
@@ -253,7 +244,7 @@ impl Job {
             densities: values.densities(few, shared.cancel)?,
             spectra: Vec::new(),
             log_probabilities: Vec::new(),
-            samples: Vec::new(),
+            samples: values.samples(global, global_log, shared.parallelism, shared.cancel)?,
             outcomes: Vec::new(),
             tensors: None,
             schmidt_values: None,
@@ -297,7 +288,6 @@ fn not_yet(group: &Group) -> Result<()> {
         (!structure.loaded().wires.is_empty(), "initial states"),
         (!requests.spectra.is_empty(), "entanglement spectra"),
         (!requests.bitstrings.is_empty(), "probabilities of bitstrings"),
-        (!requests.samplings.is_empty(), "shots"),
         (requests.tensors, "the tensors of the state"),
     ];
     match what.iter().find(|(asked, _)| *asked) {
