@@ -59,6 +59,17 @@ impl Requests {
             && self.densities.is_empty())
     }
 
+    /// Whether some value is of the whole state.
+    pub(crate) fn wants_state(&self) -> bool {
+        self.dense_state || self.tensors
+    }
+
+    /// Whether the tensors of the state are all that is asked.
+    pub(crate) fn only_tensors(&self) -> bool {
+        self.tensors
+            && *self == Self { tensors: true, seeds: self.seeds.clone(), ..Self::default() }
+    }
+
     /// Rough number of operations to read one row of `n_wires` wires at the smallest bonds.
     pub(crate) fn flops(&self, n_wires: usize) -> f64 {
         let outcomes = |wires: usize, factor: f64| (factor * wires as f64).exp2();
