@@ -6,7 +6,7 @@ from typing import Literal, Protocol, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GroupResult", "__version__", "gate_table", "plan_cache_info", "run"]
+__all__ = ["GroupResult", "__version__", "gate_table", "overlap", "plan_cache_info", "run"]
 
 __version__: str
 
@@ -207,4 +207,7 @@ def plan_cache_info() -> tuple[int, int, int]:
 def overlap(
     bra: Sequence[NDArray[np.complex128]], ket: Sequence[NDArray[np.complex128]]
 ) -> tuple[float, float]:
-    """``(ln |<bra|ket>|, phase)`` of two states given as tensors (left, 2, right)."""
+    """``(ln |<bra|ket>|, phase in radians)`` of two states given as tensors (left, 2, right).
+
+    The tensors are taken as they are, not normalised; ``(-inf, 0.0)`` for orthogonal states.
+    """

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use crate::cancel::Cancel;
 use crate::circuit::{Ordering, Structure};
 use crate::error::{Error, Result};
 use crate::linalg::Method;
-use crate::mps::{Readout, SiteTensor};
+use crate::mps::{Readout, SiteTensor, check_chain, log_norm_of_tensors};
 use crate::request::Requests;
 use crate::scalar::C64;
 
 /// Number type of the state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// complex64
     Single,
@@ -110,24 +111,103 @@ impl Group {
 
     fn check_loaded(&self) -> Result<()> {
         let wires = self.structure.loaded().wires.len();
-        let good = match &self.loaded {
-            LoadedState::None => wires == 0,
+        match &self.loaded {
+            LoadedState::None if wires == 0 => Ok(()),
+            LoadedState::None => Err(Error::invalid(format!(
+                "the circuit names {wires} wires of an initial state, but none is given"
+            ))),
+            _ if wires == 0 => Err(Error::invalid("an initial state is given, but for no wires")),
             LoadedState::Vectors(amplitudes) => {
-                let dim = 1_usize.checked_shl(wires as u32).unwrap_or(usize::MAX);
-                wires > 0
-                    && (amplitudes.len() == dim
-                        || Some(amplitudes.len()) == dim.checked_mul(self.rows))
+                let (rows, given) = (self.rows, amplitudes.len());
+                let fits = |rows: usize| {
+                    1_usize.checked_shl(wires as u32).and_then(|dim| dim.checked_mul(rows))
+                        == Some(given)
+                };
+                if !fits(1) && !fits(rows) {
+                    return Err(Error::invalid(format!(
+                        "expected 2^{wires} amplitudes for the initial state of {wires} wires, once \
+                         or for each of {rows} rows, got {given}"
+                    )));
+                }
+                if self.loads_one_state() {
+                    return check_vector(self.loaded_vector(0));
+                }
+                let check = |row| check_vector(self.loaded_vector(row)).map_err(|e| e.in_row(row));
+                (0..rows).try_for_each(check)
             }
-            LoadedState::Tensors(tensors) => wires > 0 && tensors.len() == wires,
-        };
-        if good {
-            Ok(())
-        } else {
-            Err(Error::invalid(format!(
-                "the initial state does not fit the {wires} wires that it is for"
-            )))
+            LoadedState::Tensors(tensors) => {
+                if tensors.len() != wires {
+                    return Err(Error::invalid(format!(
+                        "expected one tensor for each of the {wires} wires of the initial state, \
+                         got {}",
+                        tensors.len()
+                    )));
+                }
+                check_chain(tensors)
+                    .map_err(|error| Error::invalid(format!("initial state: {error}")))?;
+                check_norm(0.5 * log_norm_of_tensors(tensors, &Cancel::default())?)
+            }
         }
     }
+
+    /// Rough number of operations to load the state of one row, a bond of 16 given.
+    pub(crate) fn loaded_flops(&self) -> f64 {
+        match &self.loaded {
+            LoadedState::None => 0.0,
+            LoadedState::Vectors(_) => 1e3 * (self.structure.loaded().wires.len() as f64).exp2(),
+            LoadedState::Tensors(tensors) => {
+                let cost = |t: &SiteTensor<C64>| (t.left * t.right * (t.left + t.right)) as f64;
+                300.0 * tensors.iter().map(cost).sum::<f64>()
+            }
+        }
+    }
+
+    /// Whether all rows start in the same state.
+    pub(crate) fn loads_one_state(&self) -> bool {
+        match &self.loaded {
+            LoadedState::Vectors(amplitudes) => {
+                amplitudes.len() >> self.structure.loaded().wires.len() == 1
+            }
+            _ => true,
+        }
+    }
+
+    /// The amplitudes that `row` starts with; none if it starts otherwise.
+    pub(crate) fn loaded_vector(&self, row: usize) -> &[C64] {
+        let LoadedState::Vectors(amplitudes) = &self.loaded else { return &[] };
+        let dim = 1 << self.structure.loaded().wires.len();
+        let start = if self.loads_one_state() { 0 } else { row * dim };
+        &amplitudes[start..start + dim]
+    }
+}
+
+/// Largest distance of an initial state's norm from 1: rounding, not a mistake.
+const NORM_TOLERANCE: f64 = 1e-6;
+
+fn check_vector(amplitudes: &[C64]) -> Result<()> {
+    if let Some(at) = amplitudes.iter().position(|amplitude| !amplitude.is_finite()) {
+        return Err(Error::invalid(format!(
+            "amplitude {at} of the initial state is {}; amplitudes must be finite numbers",
+            amplitudes[at]
+        )));
+    }
+    check_norm(0.5 * amplitudes.iter().map(C64::norm_sqr).sum::<f64>().ln())
+}
+
+fn check_norm(log_norm: f64) -> Result<()> {
+    let norm = log_norm.exp();
+    if (norm - 1.0).abs() <= NORM_TOLERANCE {
+        return Ok(());
+    }
+    let shown = if norm.is_normal() {
+        format!("{norm:.6e}")
+    } else {
+        format!("10^{:.0}", log_norm / std::f64::consts::LN_10)
+    };
+    Err(Error::invalid(format!(
+        "the initial state must have norm 1 (to {NORM_TOLERANCE:.0e}), got {shown}; normalise it: \
+         divide it by its norm"
+    )))
 }
 
 impl Settings {

@@ -59,16 +59,19 @@
 
 mod cancel;
 pub mod circuit;
+mod coherence;
 mod error;
 mod group;
 mod guard;
 mod ieee;
+mod initial;
 pub mod linalg;
 mod memory;
 pub mod mps;
 mod pauli;
 mod plan_cache;
 mod pool;
+mod program;
 mod report;
 mod request;
 mod rng;

@@ -1,10 +1,9 @@
 //! The memory plan: how many circuits fit at once, refused before work if not even one does.
 
-use std::sync::Arc;
-
 use crate::circuit::Plan;
 use crate::error::{Error, Result};
-use crate::group::{Group, Precision, Settings};
+use crate::group::{Group, LoadedState, Precision, Settings};
+use crate::run::Prepared;
 use crate::scalar::{C32, C64};
 
 /// What fits.
@@ -19,11 +18,7 @@ pub(crate) struct MemoryPlan {
 impl MemoryPlan {
     /// # Errors
     /// [`Error::Resource`] naming what is too large and its bytes.
-    pub(crate) fn new(
-        groups: &[(Group, Arc<Plan>)],
-        settings: &Settings,
-        threads: usize,
-    ) -> Result<Self> {
+    pub(crate) fn new(groups: &[Prepared], settings: &Settings, threads: usize) -> Result<Self> {
         let entry = match settings.precision {
             Precision::Single => size_of::<C32>(),
             Precision::Double => size_of::<C64>(),
@@ -31,23 +26,35 @@ impl MemoryPlan {
         let limit = settings.memory_limit as f64;
         let mut results = 0.0;
         let mut bound = 0.0_f64;
-        for (group, plan) in groups {
-            let (kept, working, what) = request_bytes(group);
+        for prepared in groups {
+            let (group, plans) = (&prepared.group, prepared.plans());
+            let (mut kept, working, what) = request_bytes(group);
+            let sizes = plans.map(|plan| state_size(group, plan, settings.max_bond_dim));
+            let (elements, bond) = sizes
+                .fold((0.0_f64, 1.0_f64), |most, size| (most.0.max(size.0), most.1.max(size.1)));
+            // The bound is only a number where nothing limits the bonds, see below.
+            if group.requests.tensors && settings.max_bond_dim.is_some() {
+                kept += group.rows as f64 * elements * size_of::<C64>() as f64;
+            }
             if kept + working > limit {
                 return Err(too_much(&what, kept + working, limit));
             }
             results += kept;
             // Old and new tensors of a level live side by side, and so do the two states where both
             // few-wire and global values are asked; and a step's buffers.
-            let copies =
-                if group.requests.has_local() && group.requests.has_global() { 3.0 } else { 2.0 };
-            let buffers = 640.0 * plan.max_bond().powi(2);
-            let state = copies * plan.peak_elements() * entry + buffers;
+            let mut copies =
+                if group.requests.has_local() && group.requests.wants_state() { 3.0 } else { 2.0 };
+            if group.requests.tensors {
+                // The tensors go out in double precision.
+                copies += size_of::<C64>() as f64 / entry;
+            }
+            let buffers = 640.0 * bond.powi(2);
+            let state = copies * elements * entry + buffers;
             bound = bound.max(state + working);
             // A bound made by max_bond_dim is taken at its word. Without a limit the bound is
             // 2^(n/2), which few circuits come near: there the size is watched during the run.
             if settings.max_bond_dim.is_some() && state > limit {
-                let what = format!("the states of {} wires", plan.n_sites());
+                let what = format!("the states of {} wires", group.structure.n_wires());
                 return Err(too_much(&what, state, limit));
             }
         }
@@ -57,11 +64,25 @@ impl MemoryPlan {
         }
         // Circuits share the memory only where the bound says that all of them fit: so the number
         // of threads never decides whether a run fits.
-        let rows: usize = groups.iter().map(|(group, _)| group.rows).sum();
-        let share = rows >= threads && results + bound * threads as f64 <= limit;
+        let rows: usize = groups.iter().map(|prepared| prepared.group.rows).sum();
+        // A row may wait, evolved, until those before it have finished (the coherence wants the
+        // first lossy one): half of its two copies or more, once per thread.
+        let share = rows >= threads && results + 1.5 * bound * threads as f64 <= limit;
         let at_once = if share { threads } else { 1 };
         let max_entries = ((limit - results) / 2.0 / entry) as usize;
         Ok(Self { at_once, max_entries })
+    }
+}
+
+/// Bounds of the tensor entries of a state and of its largest bond.
+fn state_size(group: &Group, plan: &Plan, limit: Option<usize>) -> (f64, f64) {
+    match &group.loaded {
+        LoadedState::Tensors(tensors) => {
+            let dims: Vec<usize> =
+                std::iter::once(1).chain(tensors.iter().map(|tensor| tensor.right)).collect();
+            plan.size_from(&group.structure, &dims, limit)
+        }
+        _ => (plan.peak_elements(), plan.max_bond()),
     }
 }
 
@@ -90,7 +111,18 @@ fn request_bytes(group: &Group) -> (f64, f64, String) {
         let bytes = (sampling.shots * n) as f64;
         parts.push((rows * bytes, 2.0 * bytes, format!("{} shots of {n} wires", sampling.shots)));
     }
-    let what = parts.iter().max_by(|a, b| a.0.total_cmp(&b.0)).map(|part| part.2.clone());
+    // Loading holds the state in double precision next to itself, as it was given and as it becomes.
+    let loaded = match &group.loaded {
+        LoadedState::None => 0,
+        LoadedState::Vectors(_) => 6 << group.structure.loaded().wires.len(),
+        LoadedState::Tensors(tensors) => 3 * tensors.iter().map(|t| t.entries.len()).sum::<usize>(),
+    };
+    if loaded > 0 {
+        let bytes = (loaded * size_of::<C64>()) as f64;
+        parts.push((0.0, bytes, "the initial state".to_owned()));
+    }
+    let what =
+        parts.iter().max_by(|a, b| (a.0 + a.1).total_cmp(&(b.0 + b.1))).map(|part| part.2.clone());
     let kept = parts.iter().map(|part| part.0).sum();
     let working = parts.iter().map(|part| part.1).fold(0.0, f64::max);
     (kept, working, what.unwrap_or_default())

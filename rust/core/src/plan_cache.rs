@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::circuit::{Plan, PlanSettings, Structure};
+use crate::coherence::CoherenceMemory;
 use crate::error::Result;
 
 /// Plans kept; a plan of 3,000 steps takes about half a megabyte.
@@ -22,6 +23,13 @@ pub struct PlanCache {
     misses: AtomicU64,
 }
 
+/// A plan and what its runs have shown.
+#[derive(Clone)]
+pub(crate) struct CachedPlan {
+    pub plan: Arc<Plan>,
+    pub coherence: Arc<CoherenceMemory>,
+}
+
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
     structure: Arc<Structure>,
@@ -29,7 +37,7 @@ struct Key {
 }
 
 struct Entry {
-    plan: Arc<Plan>,
+    plan: CachedPlan,
     last_used: u64,
 }
 
@@ -38,7 +46,11 @@ impl PlanCache {
     ///
     /// # Errors
     /// Those of [`Plan::new`].
-    pub fn plan(&self, structure: &Arc<Structure>, settings: &PlanSettings) -> Result<Arc<Plan>> {
+    pub(crate) fn plan(
+        &self,
+        structure: &Arc<Structure>,
+        settings: &PlanSettings,
+    ) -> Result<CachedPlan> {
         let now = self.clock.fetch_add(1, Ordering::Relaxed);
         let key = Key { structure: Arc::clone(structure), settings: settings.clone() };
         if let Ok(mut plans) = self.plans.try_lock()
@@ -46,16 +58,19 @@ impl PlanCache {
         {
             entry.last_used = now;
             self.hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(Arc::clone(&entry.plan));
+            return Ok(entry.plan.clone());
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let plan = Arc::new(Plan::new(structure, settings)?);
+        let plan = CachedPlan {
+            plan: Arc::new(Plan::new(structure, settings)?),
+            coherence: Arc::default(),
+        };
         if let Ok(mut plans) = self.plans.try_lock() {
             while plans.len() >= CAPACITY {
                 let oldest = plans.values().map(|entry| entry.last_used).min();
                 plans.retain(|_, entry| Some(entry.last_used) != oldest);
             }
-            plans.insert(key, Entry { plan: Arc::clone(&plan), last_used: now });
+            plans.insert(key, Entry { plan: plan.clone(), last_used: now });
         }
         Ok(plan)
     }

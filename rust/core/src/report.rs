@@ -1,11 +1,13 @@
 //! What a run discarded, where, and how: the figures a reader needs to judge a result.
 
 use crate::linalg::MethodCounts;
+use crate::mps::EvolutionLog;
 
 /// Figures of one circuit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// ln ⟨ψ|ψ⟩ of the state that is never renormalised: the norm estimates the fidelity, too high
+    /// ln ⟨ψ|ψ⟩ of the state that is never renormalised (the least of them where values come from
+    /// two): the norm estimates the fidelity, too high
     /// where truncation errors add up coherently (smooth circuits).
     pub log_norm: f64,
     /// ln F / ln norm at half the bond dimension, F the overlap with this state: above 1 where
@@ -13,7 +15,7 @@ pub struct Report {
     pub coherence: f64,
     /// Histories of mid-circuit outcomes that were followed; 1 without such measurements.
     pub branches: usize,
-    /// Largest size of the state.
+    /// Largest size of a state of the circuit, in bytes.
     pub peak_bytes: u64,
     /// Relative weight discarded at the bond right of each site, summed over the steps there.
     pub discarded: Vec<f64>,
@@ -32,4 +34,15 @@ pub struct Report {
     pub sweeps: usize,
     /// Wall time of the circuit, readout included.
     pub seconds: f64,
+}
+
+impl Report {
+    /// Adds one evolution of the circuit, its tensors made of `T`.
+    pub(crate) fn add_run<T>(&mut self, log: &EvolutionLog) {
+        let bytes = (log.peak_entries * size_of::<T>()) as u64;
+        self.peak_bytes = self.peak_bytes.max(bytes);
+        self.largest_bond = self.largest_bond.max(log.largest_bond);
+        self.methods.add(log.methods);
+        self.sweeps += log.sweeps;
+    }
 }

@@ -59,10 +59,15 @@ impl Requests {
             && self.densities.is_empty())
     }
 
-    /// Whether some value is of the whole state (read from the swept state).
-    #[must_use]
-    pub fn has_global(&self) -> bool {
-        self.dense_state || !self.samplings.is_empty()
+    /// Whether some value is of the whole state.
+    pub(crate) fn wants_state(&self) -> bool {
+        self.dense_state || self.tensors || !self.samplings.is_empty()
+    }
+
+    /// Whether the tensors of the state are all that is asked.
+    pub(crate) fn only_tensors(&self) -> bool {
+        self.tensors
+            && *self == Self { tensors: true, seeds: self.seeds.clone(), ..Self::default() }
     }
 
     /// Rough number of operations to read one row of `n_wires` wires at the smallest bonds.

@@ -11,16 +11,19 @@ use rayon::prelude::*;
 
 use crate::cancel::Cancel;
 use crate::circuit::{GateKind, Plan, PlanSettings, Width};
+use crate::coherence::{CoherenceKey, CoherenceWatch, WORTH_MEASURING, coherence};
 use crate::error::{Error, Result};
 use crate::group::{Group, Precision, Settings};
 use crate::ieee::IeeeArithmetic;
+use crate::linalg::MethodCounts;
 use crate::memory::MemoryPlan;
 use crate::mps::{
-    Evolution, EvolutionLog, Mps, Parallelism, Readout, Scratches, SiteTensor, Step, StepGate,
-    dense_amplitudes, evolve, log_norm_squared, pauli_expectations,
+    Mps, Parallelism, Readout, Scratches, SiteTensor, dense_amplitudes, log_norm_squared,
+    normalised_tensors, pauli_expectations,
 };
-use crate::plan_cache::PlanCache;
+use crate::plan_cache::{CachedPlan, PlanCache};
 use crate::pool::{available_threads, pool};
+use crate::program::{Bonds, Program, Shared};
 use crate::report::Report;
 use crate::request::Requests;
 use crate::scalar::{C32, C64, Scalar};
@@ -75,10 +78,51 @@ pub struct GroupResult {
 
 /// A validated batch, ready to run.
 pub struct Job {
-    groups: Vec<(Group, Arc<Plan>)>,
+    groups: Vec<Prepared>,
     settings: Settings,
     threads: usize,
     memory: MemoryPlan,
+}
+
+/// A group and its plans.
+pub(crate) struct Prepared {
+    pub group: Group,
+    pub main: CachedPlan,
+    /// Brings the wires home for the tensors of the state, where the main plan does not: other
+    /// values are read from the main plan whether the tensors are asked or not.
+    pub tensors: Option<CachedPlan>,
+}
+
+impl Prepared {
+    fn new(group: Group, mut settings: PlanSettings, cache: &PlanCache) -> Result<Self> {
+        let plan = |settings: &PlanSettings| cache.plan(&group.structure, settings);
+        let main = plan(&settings)?;
+        if !group.requests.tensors {
+            return Ok(Self { group, main, tensors: None });
+        }
+        settings.restore_order = true;
+        let restoring = plan(&settings)?;
+        let (main, tensors) = if main.plan.same_program(&restoring.plan) {
+            (main, None)
+        } else if group.requests.only_tensors() {
+            (restoring, None)
+        } else {
+            (main, Some(restoring))
+        };
+        Ok(Self { group, main, tensors })
+    }
+
+    pub fn plans(&self) -> impl Iterator<Item = &Plan> {
+        std::iter::once(&self.main).chain(&self.tensors).map(|cached| &*cached.plan)
+    }
+
+    /// Whether values of the main plan are of its swept state.
+    fn wants_swept(&self, readout: Readout) -> bool {
+        let requests = &self.group.requests;
+        let tensors_here = requests.tensors && self.tensors.is_none();
+        let drawn = !requests.samplings.is_empty();
+        requests.dense_state || drawn || tensors_here || readout == Readout::State
+    }
 }
 
 impl Job {
@@ -93,15 +137,16 @@ impl Job {
         let plan_settings = PlanSettings {
             max_bond_dim: settings.max_bond_dim,
             ordering: settings.ordering.clone(),
+            restore_order: false,
         };
         let mut planned = Vec::with_capacity(groups.len());
         for (index, group) in groups.into_iter().enumerate() {
-            let plan = group
+            let prepared = group
                 .check()
                 .and_then(|()| not_yet(&group))
-                .and_then(|()| cache.plan(&group.structure, &plan_settings))
+                .and_then(|()| Prepared::new(group, plan_settings.clone(), cache))
                 .map_err(|error| error.in_group(index))?;
-            planned.push((group, plan));
+            planned.push(prepared);
         }
         let memory = MemoryPlan::new(&planned, &settings, threads)?;
         Ok(Self { groups: planned, settings, threads, memory })
@@ -110,9 +155,12 @@ impl Job {
     /// Whether the job is done sooner than a thread could be asked to do it.
     #[must_use]
     pub fn is_small(&self) -> bool {
-        let flops = self.groups.iter().map(|(group, plan)| {
-            let steps = plan.flops() + 1e3 * plan.steps().len() as f64;
-            (steps + group.requests.flops(plan.n_sites())) * group.rows as f64
+        let flops = self.groups.iter().map(|prepared| {
+            let group = &prepared.group;
+            let plans = prepared.plans();
+            let steps = plans.map(|plan| plan.flops() + 1e3 * plan.steps().len() as f64);
+            let requests = group.requests.flops(group.structure.n_wires());
+            (steps.sum::<f64>() + requests + group.loaded_flops()) * group.rows as f64
         });
         flops.sum::<f64>() < SMALL_JOB
     }
@@ -125,16 +173,20 @@ impl Job {
     /// [`Error::Numerical`] as the steps report them.
     pub fn execute(self, cancel: &Cancel) -> Result<Vec<GroupResult>> {
         let _ieee = IeeeArithmetic::enter();
+        let run = |pooled| match self.settings.precision {
+            Precision::Single => self.run_rows::<C32>(cancel, pooled),
+            Precision::Double => self.run_rows::<C64>(cancel, pooled),
+        };
         let results = if self.is_small() || self.threads == 1 {
-            self.run_rows(cancel, false)?
+            run(false)?
         } else {
-            pool(self.threads)?.install(|| self.run_rows(cancel, true))?
+            pool(self.threads)?.install(|| run(true))?
         };
         let mut results = results.into_iter();
         let groups = self.groups.into_iter();
         Ok(groups
-            .map(|(group, plan)| GroupResult {
-                plan,
+            .map(|Prepared { group, main, .. }| GroupResult {
+                plan: main.plan,
                 requests: group.requests,
                 rows: results.by_ref().take(group.rows).collect(),
             })
@@ -142,100 +194,136 @@ impl Job {
     }
 
     /// Every row of every group, in order.
-    fn run_rows(&self, cancel: &Cancel, pooled: bool) -> Result<Vec<CircuitResult>> {
+    fn run_rows<T: Scalar>(&self, cancel: &Cancel, pooled: bool) -> Result<Vec<CircuitResult>> {
         let rows: Vec<(usize, usize)> = self
             .groups
             .iter()
             .enumerate()
-            .flat_map(|(index, (group, _))| (0..group.rows).map(move |row| (index, row)))
+            .flat_map(|(index, prepared)| (0..prepared.group.rows).map(move |row| (index, row)))
             .collect();
         let circuits_share =
             pooled && rows.len() >= self.threads && self.memory.at_once == self.threads;
         let parallelism =
             if pooled && !circuits_share { Parallelism::Pool } else { Parallelism::Sequential };
-        let shared = Shared {
-            single: Scratches::default(),
-            double: Scratches::default(),
+        let shared = Shared::<T> {
+            settings: &self.settings,
+            max_entries: self.memory.max_entries,
+            scratches: Scratches::default(),
             parallelism,
             cancel,
         };
+        let watches: Vec<CoherenceWatch<Mps<T>>> =
+            self.groups.iter().map(|prepared| self.watch(prepared)).collect();
         let run = |&(index, row): &(usize, usize)| {
-            let (group, plan) = &self.groups[index];
-            match self.settings.precision {
-                Precision::Single => self.run_row(group, plan, row, &shared.single, &shared),
-                Precision::Double => self.run_row(group, plan, row, &shared.double, &shared),
-            }
-            .map_err(|error| error.in_row(row).in_group(index))
+            let (prepared, watch) = (&self.groups[index], &watches[index]);
+            self.run_row(prepared, row, watch, &shared)
+                .map_err(|error| error.in_row(row).in_group(index))
         };
-        if circuits_share {
+        let results: Result<Vec<CircuitResult>> = if circuits_share {
             rows.par_iter().map(run).collect()
         } else {
             rows.iter().map(run).collect()
+        };
+        let mut results = results?;
+        for (result, (index, _)) in results.iter_mut().zip(&rows) {
+            result.report.coherence = watches[*index].value();
         }
+        for (watch, prepared) in watches.iter().zip(&self.groups) {
+            watch.remember(&prepared.main.coherence);
+        }
+        Ok(results)
+    }
+
+    /// What the group knows of its coherence before it runs.
+    fn watch<S>(&self, prepared: &Prepared) -> CoherenceWatch<S> {
+        let settings = &self.settings;
+        let key = CoherenceKey {
+            cutoff: settings.cutoff.to_bits(),
+            precision: settings.precision,
+            method: settings.method,
+            swept: prepared.wants_swept(settings.readout),
+        };
+        let measurable = settings.max_bond_dim.is_some_and(|limit| limit > 1);
+        CoherenceWatch::new(&prepared.main.coherence, key, measurable)
     }
 
     fn run_row<T: Scalar>(
         &self,
-        group: &Group,
-        plan: &Plan,
+        prepared: &Prepared,
         row: usize,
-        scratches: &Scratches<T>,
-        shared: &Shared<'_>,
+        watch: &CoherenceWatch<Mps<T>>,
+        shared: &Shared<'_, T>,
     ) -> Result<CircuitResult> {
         shared.cancel.check()?;
         let started = Instant::now();
-        let bound = plan.bind(&group.structure, group.parameters(row), group.matrices(row))?;
-        let steps = steps_of::<T>(plan, &bound.matrices);
+        let (group, plan, readout) = (&prepared.group, &*prepared.main.plan, self.settings.readout);
+        let program = Program::new(group, row, plan, Bonds::Full, shared)?;
         let requests = &group.requests;
         let n = plan.n_sites();
-        let mut evolution = Evolution {
-            cutoff: self.settings.cutoff,
-            method: self.settings.method,
-            sweep_threshold: None,
-            max_entries: self.memory.max_entries,
-        };
-        let mut evolved = |sweep_threshold| -> Result<(Mps<T>, EvolutionLog)> {
-            evolution.sweep_threshold = sweep_threshold;
-            let mut state = Mps::zeros(n)?;
-            let (levels, mode) = (plan.levels(), shared.parallelism);
-            let log =
-                evolve(&mut state, &steps, levels, &evolution, mode, scratches, shared.cancel)?;
-            Ok((state, log))
-        };
         // Few-wire values with the local readout want the causal weights of the never-swept state,
         // global ones the swept state: each the same whatever else is asked.
-        let threshold = SWEEP_WEIGHT_PER_BOND * (n - 1) as f64;
-        let local = self.settings.readout == Readout::Local;
-        let causal_wanted = local && (requests.has_local() || !requests.has_global());
-        let global_wanted = requests.has_global() || !local;
-        let causal = if causal_wanted { Some(evolved(None)?) } else { None };
-        let swept = match &causal {
-            Some((_, log)) if log.discarded.iter().sum::<f64>() <= threshold => None,
-            _ if global_wanted => Some(evolved(Some(threshold))?),
+        let threshold = sweep_threshold(n);
+        let swept_wanted = prepared.wants_swept(readout);
+        let causal_wanted = readout == Readout::Local && (requests.has_local() || !swept_wanted);
+        let mut causal = causal_wanted.then(|| program.evolve(None, shared)).transpose()?;
+        let mut swept = match &causal {
+            Some(causal) if causal.discarded() <= threshold => None,
+            _ if swept_wanted => Some(program.evolve(Some(threshold), shared)?),
             _ => None,
         };
-        let few = causal.as_ref().or(swept.as_ref());
-        let global = swept.as_ref().or(causal.as_ref());
-        let (Some((few, few_log)), Some((global, global_log))) = (few, global) else {
+        let (Some(few), Some(global)) =
+            (causal.as_ref().or(swept.as_ref()), swept.as_ref().or(causal.as_ref()))
+        else {
             return Err(Error::Internal("no state was evolved".to_owned()));
         };
-        let values = Values { plan, requests, readout: self.settings.readout, row };
-        let cones = values.cones(few_log);
-        let mut methods = few_log.methods;
-        if swept.is_some() && causal.is_some() {
-            methods.add(global_log.methods);
-        }
-        let mut discarded = vec![0.0; n - 1];
-        for (step, weight) in plan.steps().iter().zip(&few_log.discarded) {
+        let values = Values { plan, requests, readout, row };
+        let mut cones = values.cones(&few.log);
+        // What a loaded state has lost lies in the past of every value.
+        let lost_at_start: f64 = few.loaded.iter().sum();
+        cones.iter_mut().for_each(|cone| *cone += lost_at_start);
+        let mut discarded = few.loaded.clone();
+        for (step, weight) in plan.steps().iter().zip(&few.log.discarded) {
             if step.width == Width::Two {
                 discarded[step.site] += weight;
             }
         }
-        Ok(CircuitResult {
+        let mut report = Report {
+            log_norm: log_norm_squared(&global.state, shared.cancel)?,
+            coherence: f64::NAN,
+            branches: 1,
+            peak_bytes: 0,
+            discarded,
+            bonds: global.state.bond_dims(),
+            largest_bond: 1,
+            saturated: few.log.saturated.clone(),
+            cones,
+            methods: MethodCounts::default(),
+            sweeps: 0,
+            seconds: 0.0,
+        };
+        for evolved in causal.iter().chain(&swept) {
+            report.add_run::<T>(&evolved.log);
+        }
+        let exported = requests.tensors.then(|| -> Result<_> {
+            let Some(cached) = &prepared.tensors else {
+                return normalised_tensors(&global.state, program.phase, shared.cancel);
+            };
+            // The norm reported is the least of those behind the values.
+            let homeward = Program::new(group, row, &cached.plan, Bonds::Full, shared)?;
+            let home = homeward.evolve(Some(threshold), shared)?;
+            let log_norm = log_norm_squared(&home.state, shared.cancel)?;
+            report.log_norm = report.log_norm.min(log_norm);
+            report.add_run::<T>(&home.log);
+            normalised_tensors(&home.state, homeward.phase, shared.cancel)
+        });
+        let (tensors, schmidt_values) = exported.transpose()?.unzip();
+        let canonical = global.discarded() == 0.0;
+        let (few, global) = (&few.state, &global.state);
+        let mut result = CircuitResult {
             words: pauli_expectations(
                 few,
                 &values.words(),
-                self.settings.readout,
+                readout,
                 shared.parallelism,
                 shared.cancel,
             )?,
@@ -244,31 +332,34 @@ impl Job {
             densities: values.densities(few, shared.cancel)?,
             spectra: Vec::new(),
             log_probabilities: Vec::new(),
-            samples: values.samples(global, global_log, shared.parallelism, shared.cancel)?,
+            samples: values.samples(global, canonical, shared.parallelism, shared.cancel)?,
             outcomes: Vec::new(),
-            tensors: None,
-            schmidt_values: None,
-            dense_state: requests.dense_state.then(|| {
-                let mut amplitudes = dense_amplitudes(global, plan.wire_of_site());
-                amplitudes.iter_mut().for_each(|x| *x *= bound.phase);
-                amplitudes
-            }),
-            report: Report {
-                log_norm: log_norm_squared(global, shared.cancel)?,
-                coherence: f64::NAN,
-                branches: 1,
-                peak_bytes: 0,
-                discarded,
-                bonds: global.bond_dims(),
-                largest_bond: few_log.largest_bond.max(global_log.largest_bond),
-                saturated: few_log.saturated.clone(),
-                cones,
-                methods,
-                sweeps: global_log.sweeps,
-                seconds: started.elapsed().as_secs_f64(),
+            tensors,
+            schmidt_values,
+            dense_state: if requests.dense_state {
+                let mut amplitudes = dense_amplitudes(global, plan.wire_of_site(), shared.cancel)?;
+                amplitudes.iter_mut().for_each(|x| *x *= program.phase);
+                Some(amplitudes)
+            } else {
+                None
             },
-        })
+            report,
+        };
+        let reported = swept.take().or_else(|| causal.take());
+        let lossy = reported.filter(|run| watch.is_open() && run.is_cut(WORTH_MEASURING));
+        if let Some((row, full)) = watch.finish(row, lossy.map(|run| run.state)) {
+            let halved = Program::new(group, row, plan, Bonds::Halved, shared)?;
+            let half = halved.evolve(swept_wanted.then_some(threshold), shared)?;
+            watch.set(coherence(&half.state, &full, shared.cancel)?);
+        }
+        result.report.seconds = started.elapsed().as_secs_f64();
+        Ok(result)
     }
+}
+
+/// The weight that makes a sweep worth its cost on `n` sites.
+fn sweep_threshold(n: usize) -> f64 {
+    SWEEP_WEIGHT_PER_BOND * (n - 1) as f64
 }
 
 /// What the engine is told but does not do yet.
@@ -285,34 +376,11 @@ fn not_yet(group: &Group) -> Result<()> {
             !structure.measures().is_empty() || !structure.conditions().is_empty(),
             "mid-circuit measurements",
         ),
-        (!structure.loaded().wires.is_empty(), "initial states"),
         (!requests.spectra.is_empty(), "entanglement spectra"),
         (!requests.bitstrings.is_empty(), "probabilities of bitstrings"),
-        (requests.tensors, "the tensors of the state"),
     ];
     match what.iter().find(|(asked, _)| *asked) {
         Some((_, what)) => Err(Error::Unsupported(format!("the engine does not offer {what} yet"))),
         None => Ok(()),
     }
-}
-
-/// What the rows of a job share.
-struct Shared<'a> {
-    single: Scratches<C32>,
-    double: Scratches<C64>,
-    parallelism: Parallelism,
-    cancel: &'a Cancel,
-}
-
-fn steps_of<T: Scalar>(plan: &Plan, matrices: &[[C64; 16]]) -> Vec<Step<T>> {
-    let steps = plan.steps().iter().zip(matrices);
-    steps
-        .map(|(step, matrix)| {
-            let gate = match step.width {
-                Width::One => StepGate::One(std::array::from_fn(|i| T::from_c64(matrix[i]))),
-                Width::Two => StepGate::Two(matrix.map(T::from_c64), step.rank),
-            };
-            Step { site: step.site, gate, limit: step.limit }
-        })
-        .collect()
 }

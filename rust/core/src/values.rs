@@ -82,11 +82,11 @@ impl Values<'_> {
         lists.collect()
     }
 
-    /// Shots, from the canonical form of the global state.
+    /// Shots, from the canonical form of the global state, which may have it already.
     pub fn samples<T: Scalar>(
         &self,
         state: &Mps<T>,
-        log: &EvolutionLog,
+        canonical: bool,
         parallelism: Parallelism,
         cancel: &Cancel,
     ) -> Result<Vec<SampleResult>> {
@@ -95,13 +95,13 @@ impl Values<'_> {
         }
         // Conditional probabilities need the sites to the right to be exactly canonical.
         let swept;
-        let state = if log.discarded.iter().any(|weight| *weight > 0.0) {
+        let state = if canonical {
+            state
+        } else {
             let mut copy = state.clone();
             canonicalise(&mut copy, cancel)?;
             swept = copy;
             &swept
-        } else {
-            state
         };
         let samplings = self.requests.samplings.iter();
         samplings

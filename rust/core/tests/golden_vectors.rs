@@ -106,7 +106,7 @@ fn reproduces(case: &Value, method: Method) {
     }
     if let Some(amplitudes) = expected["amplitudes"].as_array() {
         let order: Vec<usize> = (0..n).collect();
-        let found = dense_amplitudes(&state, &order);
+        let found = dense_amplitudes(&state, &order, &Cancel::default()).unwrap();
         let expected = complex(&Value::Array(amplitudes.clone()));
         for (x, y) in found.iter().zip(&expected) {
             // Ours are normalised, those of the file have the norm of the state.

@@ -183,7 +183,7 @@ fn untruncated_values_are_those_of_the_dense_vector() -> Result<()> {
         let (state, log) = run::<C64>(n, &steps, &levels, &evolution(0.0, None))?;
         let vector = dense(n, &steps);
         let order: Vec<usize> = (0..n).collect();
-        let amplitudes = dense_amplitudes(&state, &order);
+        let amplitudes = dense_amplitudes(&state, &order, &Cancel::default())?;
         assert!((inner(&vector, &amplitudes) - 1.0).norm() < 1e-12);
         assert!(log.discarded.iter().all(|weight| *weight < 1e-25));
         assert!(state.canonical_error() < 1e-12);
@@ -319,7 +319,8 @@ fn adaptive_sweeps_do_not_lose_fidelity() -> Result<()> {
     let order: Vec<usize> = (0..n).collect();
     let fidelity = |threshold| -> Result<(f64, f64, usize)> {
         let (state, log) = run::<C64>(n, &steps, &levels, &evolution(0.0, threshold))?;
-        let overlap = inner(&vector, &dense_amplitudes(&state, &order)).norm_sqr();
+        let overlap =
+            inner(&vector, &dense_amplitudes(&state, &order, &Cancel::default())?).norm_sqr();
         Ok((overlap, log_norm_squared(&state, &Cancel::default())?.exp(), log.sweeps))
     };
     let (never, never_norm, _) = fidelity(None)?;

@@ -91,7 +91,7 @@ fn loaded(source: &Bound<'_, PyAny>) -> PyResult<(Loaded, LoadedState)> {
 }
 
 /// A tensor (left, 2, right) as the engine stores it: the left bond fastest.
-fn site_tensor(source: &PyReadonlyArray3<'_, C64>) -> PyResult<SiteTensor<C64>> {
+pub fn site_tensor(source: &PyReadonlyArray3<'_, C64>) -> PyResult<SiteTensor<C64>> {
     let array = source.as_array();
     let (left, physical, right) = array.dim();
     if physical != 2 {

@@ -3,6 +3,7 @@
 mod errors;
 mod input;
 mod output;
+mod overlap;
 mod run;
 
 use pyo3::prelude::*;
@@ -12,6 +13,8 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use crate::output::GroupResult;
+    #[pymodule_export]
+    use crate::overlap::overlap;
     #[pymodule_export]
     use crate::run::{gate_table, plan_cache_info, run};
 

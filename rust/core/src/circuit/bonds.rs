@@ -4,6 +4,8 @@
 //! a bond m, leaves a bond of at most min(R·m, 2l, 2r, limit). The true dimensions are often
 //! smaller, never larger.
 
+use super::structure::Loaded;
+
 /// Bounds are counted up to 2^100 and no further: far past any memory, and products of a few of
 /// them still fit an f64.
 const LARGEST: f64 = 1_267_650_600_228_229_401_496_703_205_376.0;
@@ -15,9 +17,33 @@ pub(super) struct BondBounds {
 }
 
 impl BondBounds {
-    /// Those of a product state on `n_sites` sites.
-    pub(super) fn product_state(n_sites: usize) -> Self {
-        Self { bonds: vec![1.0; n_sites + 1] }
+    /// Those of the initial state with wire `order[site]` on each site: k loaded wires left of a
+    /// bond and k' right of it span at most 2^min(k, k').
+    pub(super) fn initial(loaded: &Loaded, order: &[u32], limit: Option<usize>) -> Self {
+        let count = loaded.wires.len();
+        let widest = |left: usize| (left.min(count - left).min(100) as f64).exp2();
+        let limit = limit.map_or(LARGEST, |limit| limit as f64);
+        Self { bonds: by_loaded_wires(loaded, order, |left| widest(left).min(limit)) }
+    }
+
+    /// The same where the loaded state has the bond `dims[k]` after its first k wires, if that is
+    /// less.
+    pub(super) fn tightened(mut self, loaded: &Loaded, order: &[u32], dims: &[usize]) -> Self {
+        let given = by_loaded_wires(loaded, order, |left| {
+            dims.get(left).map_or(LARGEST, |dim| *dim as f64)
+        });
+        self.bonds.iter_mut().zip(given).for_each(|(bond, given)| *bond = bond.min(given));
+        self
+    }
+
+    /// Σ 2·l·r over all sites.
+    pub(super) fn elements(&self) -> f64 {
+        self.bonds.windows(2).map(|pair| 2.0 * pair[0] * pair[1]).sum()
+    }
+
+    /// The largest bond.
+    pub(super) fn largest(&self) -> f64 {
+        self.bonds.iter().copied().fold(1.0, f64::max)
     }
 
     /// The bound of bond `bond`.
@@ -34,6 +60,18 @@ impl BondBounds {
     pub(super) fn apply(&mut self, site: usize, rank: usize, limit: Option<usize>) {
         self.bonds[site + 1] = after_step(self.around(site), rank, limit);
     }
+}
+
+/// `bond(k)` for every bond that has k loaded wires left of it.
+fn by_loaded_wires(loaded: &Loaded, order: &[u32], bond: impl Fn(usize) -> f64) -> Vec<f64> {
+    let mut is_loaded = vec![false; order.len()];
+    loaded.wires.iter().for_each(|&wire| is_loaded[wire as usize] = true);
+    let mut left = 0;
+    let bonds = order.iter().map(|&wire| {
+        left += usize::from(is_loaded[wire as usize]);
+        bond(left)
+    });
+    std::iter::once(bond(0)).chain(bonds).collect()
 }
 
 /// The bound of the middle bond after a step of operator rank `rank` between bonds l, m, r.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::bonds::{BondBounds, after_step, one_site_flops, two_site_flops};
 use super::fusion::{FusedStep, fuse};
 use super::parts::{Part, PhaseFactor, Placement, PlannedStep, SiteOperation, Width};
-use super::route::route;
+use super::route::{Routing, route};
 use super::schedule::schedule;
 use super::structure::Structure;
 
@@ -16,6 +16,8 @@ pub(super) struct Layout {
     pub(super) levels: Vec<Range<usize>>,
     pub(super) parts: Vec<Part>,
     pub(super) phases: Vec<PhaseFactor>,
+    /// Wire `order[site]` starts on each site.
+    pub(super) order: Vec<u32>,
     pub(super) site_of_wire: Vec<usize>,
     pub(super) wire_of_site: Vec<usize>,
     pub(super) cost: Cost,
@@ -31,16 +33,10 @@ pub(super) struct Cost {
     pub(super) max_bond: f64,
 }
 
-/// Lays `structure` out with wire `order[site]` starting on each site; `look_ahead` is a choice of
-/// the routing.
-pub(super) fn lay_out(
-    structure: &Structure,
-    order: &[u32],
-    limit: Option<usize>,
-    look_ahead: bool,
-) -> Layout {
+/// Lays `structure` out with wire `order[site]` starting on each site.
+pub(super) fn lay_out(structure: &Structure, order: &[u32], routing: Routing) -> Layout {
     let n_sites = order.len();
-    let routed = route(structure, order, limit, look_ahead);
+    let routed = route(structure, order, routing);
     let fused = fuse(&routed.operations, n_sites);
     let scheduled = schedule(&fused.steps, n_sites);
 
@@ -54,7 +50,12 @@ pub(super) fn lay_out(
         fused.step_of_operation.iter().map(|&step| position_of[step as usize]).collect();
     let parts = distribute(&routed.operations, &step_of_operation, &mut steps);
     Layout {
-        cost: dry_run(&steps, &scheduled.levels, n_sites),
+        cost: dry_run(
+            &steps,
+            &scheduled.levels,
+            BondBounds::initial(structure.loaded(), order, routing.limit),
+        ),
+        order: order.to_vec(),
         steps,
         levels: scheduled.levels,
         parts,
@@ -106,11 +107,14 @@ fn distribute(
     parts
 }
 
-/// Follows the bounds of the bonds through all steps.
-fn dry_run(steps: &[PlannedStep], levels: &[Range<usize>], n_sites: usize) -> Cost {
-    let mut bounds = BondBounds::product_state(n_sites);
-    let mut elements = 2.0 * n_sites as f64;
-    let mut cost = Cost { flops: 0.0, peak_elements: elements, max_bond: 1.0 };
+/// Follows the bounds of the bonds, `bounds` at the start, through all steps.
+pub(super) fn dry_run(
+    steps: &[PlannedStep],
+    levels: &[Range<usize>],
+    mut bounds: BondBounds,
+) -> Cost {
+    let mut elements = bounds.elements();
+    let mut cost = Cost { flops: 0.0, peak_elements: elements, max_bond: bounds.largest() };
     for level in levels {
         let (mut grown, mut shrunk) = (0.0, 0.0);
         for step in &steps[level.clone()] {

@@ -2,7 +2,9 @@
 
 use super::gate_table::GateKind;
 use super::layout::{Layout, lay_out};
-use super::structure::Structure;
+use super::plan::PlanSettings;
+use super::route::Routing;
+use super::structure::{Loaded, Structure};
 use crate::error::{Error, Result};
 
 /// How the wires are laid out on the chain of sites at the start.
@@ -21,35 +23,81 @@ pub enum Ordering {
 /// order the bonds of a report are those that the user thinks of.
 const CLEARLY_CHEAPER: f64 = 0.9;
 
-/// Lays the circuit out in the order that `ordering` asks for.
-pub(super) fn lay_out_in_order(
-    structure: &Structure,
-    ordering: &Ordering,
-    limit: Option<usize>,
-) -> Result<Layout> {
-    if let Ordering::Explicit(order) = ordering {
-        check_permutation(order, structure.n_wires())?;
-        return Ok(cheaper_routing(structure, order, limit));
-    }
+/// Lays the circuit out in the order that `settings` asks for.
+pub(super) fn lay_out_in_order(structure: &Structure, settings: &PlanSettings) -> Result<Layout> {
     let given: Vec<u32> = (0..structure.n_wires() as u32).collect();
-    let layout = cheaper_routing(structure, &given, limit);
-    if *ordering == Ordering::Given || layout.detours == 0 {
-        // Without detours, every gate acts on neighbours already.
+    let order = match &settings.ordering {
+        Ordering::Explicit(order) => {
+            check_permutation(order, structure.n_wires())?;
+            order.clone()
+        }
+        Ordering::Given => given,
+        Ordering::Auto => with_loaded_in_order(given, structure.loaded()),
+    };
+    check_loaded(&order, structure.loaded())?;
+    let layout = cheaper_routing(structure, &order, settings);
+    // Without detours, every gate acts on neighbours already. Tensors allow no other order: it
+    // would tear their chain apart.
+    if settings.ordering != Ordering::Auto || layout.detours == 0 || structure.loaded().ordered {
         return Ok(layout);
     }
-    let other = cheaper_routing(structure, &reverse_cuthill_mckee(structure), limit);
+    let other = cheaper_routing(structure, &reverse_cuthill_mckee(structure), settings);
     let clearly = other.cost.flops < CLEARLY_CHEAPER * layout.cost.flops;
     Ok(if clearly { other } else { layout })
 }
 
 /// Routes with and without look-ahead and keeps the cheaper one.
-fn cheaper_routing(structure: &Structure, order: &[u32], limit: Option<usize>) -> Layout {
-    let plain = lay_out(structure, order, limit, false);
+fn cheaper_routing(structure: &Structure, order: &[u32], settings: &PlanSettings) -> Layout {
+    let mut routing = Routing {
+        limit: settings.max_bond_dim,
+        look_ahead: false,
+        restore_order: settings.restore_order,
+    };
+    let plain = lay_out(structure, order, routing);
     if plain.detours == 0 {
         return plain;
     }
-    let looking_ahead = lay_out(structure, order, limit, true);
+    routing.look_ahead = true;
+    let looking_ahead = lay_out(structure, order, routing);
     if looking_ahead.cost.flops < plain.cost.flops { looking_ahead } else { plain }
+}
+
+/// `order` with the wires of a state given as tensors in the order of those tensors, on the sites
+/// that they have.
+fn with_loaded_in_order(mut order: Vec<u32>, loaded: &Loaded) -> Vec<u32> {
+    if loaded.ordered {
+        let sites = sites_of_loaded(&order, loaded);
+        sites.iter().zip(&loaded.wires).for_each(|(&site, &wire)| order[site] = wire);
+    }
+    order
+}
+
+/// The sites of all loaded wires, ascending.
+fn sites_of_loaded(order: &[u32], loaded: &Loaded) -> Vec<usize> {
+    let mut is_loaded = vec![false; order.len()];
+    loaded.wires.iter().for_each(|&wire| is_loaded[wire as usize] = true);
+    (0..order.len()).filter(|&site| is_loaded[order[site] as usize]).collect()
+}
+
+/// Tensors are a chain: their wires must start in its order.
+fn check_loaded(order: &[u32], loaded: &Loaded) -> Result<()> {
+    const SHOWN: usize = 8;
+    let found = || sites_of_loaded(order, loaded).into_iter().map(|site| order[site]);
+    if !loaded.ordered || found().eq(loaded.wires.iter().copied()) {
+        return Ok(());
+    }
+    let shown = |wires: Vec<u32>| {
+        let more = if wires.len() > SHOWN { ", ..." } else { "" };
+        let names: Vec<String> = wires.iter().take(SHOWN).map(u32::to_string).collect();
+        format!("{}{more}", names.join(", "))
+    };
+    Err(Error::invalid(format!(
+        "the tensors of the initial state run along wires {}, but the ordering puts these wires on \
+         the chain as {}; use the ordering \"auto\", list the wires in the order of the tensors, or \
+         give the state as a vector",
+        shown(loaded.wires.clone()),
+        shown(found().collect())
+    )))
 }
 
 fn check_permutation(order: &[u32], n_wires: usize) -> Result<()> {

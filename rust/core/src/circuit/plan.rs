@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::layout::Layout;
+use super::bonds::BondBounds;
+use super::layout::{Layout, dry_run};
 use super::order::{Ordering, lay_out_in_order};
 use super::parts::{Part, PhaseFactor, PlannedStep, Width};
 use super::structure::Structure;
@@ -15,6 +16,8 @@ pub struct PlanSettings {
     pub max_bond_dim: Option<usize>,
     /// Where the wires start.
     pub ordering: Ordering,
+    /// Whether every wire i ends on site i.
+    pub restore_order: bool,
 }
 
 /// A circuit as scheduled steps, good for any parameters.
@@ -32,15 +35,15 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidInput`] if `max_bond_dim` is 0 or an explicit ordering is no permutation of
-    /// the wires.
+    /// [`Error::InvalidInput`] if `max_bond_dim` is 0, an explicit ordering is no permutation of the
+    /// wires, or an ordering contradicts that of loaded tensors.
     pub fn new(structure: &Structure, settings: &PlanSettings) -> Result<Self> {
         if settings.max_bond_dim == Some(0) {
             return Err(Error::invalid(
                 "max_bond_dim must be at least 1 or None (no limit), got 0",
             ));
         }
-        let layout = lay_out_in_order(structure, &settings.ordering, settings.max_bond_dim)?;
+        let layout = lay_out_in_order(structure, settings)?;
         Ok(Self { layout, sizes: sizes(structure) })
     }
 
@@ -91,6 +94,36 @@ impl Plan {
     #[must_use]
     pub fn wire_of_site(&self) -> &[usize] {
         &self.layout.wire_of_site
+    }
+
+    /// The wire on each site at the start.
+    #[must_use]
+    pub fn first_wire_of_site(&self) -> &[u32] {
+        &self.layout.order
+    }
+
+    /// Whether the two plans are one and the same program.
+    #[must_use]
+    pub fn same_program(&self, other: &Self) -> bool {
+        let (one, two) = (&self.layout, &other.layout);
+        one.order == two.order
+            && one.steps == two.steps
+            && one.levels == two.levels
+            && one.parts == two.parts
+    }
+
+    /// `(peak_elements, max_bond)` for an initial state with bond `dims[k]` after the first k of its
+    /// wires: tensors are often smaller than their number of wires allows.
+    pub(crate) fn size_from(
+        &self,
+        structure: &Structure,
+        dims: &[usize],
+        limit: Option<usize>,
+    ) -> (f64, f64) {
+        let (loaded, order) = (structure.loaded(), &self.layout.order);
+        let bounds = BondBounds::initial(loaded, order, limit).tightened(loaded, order, dims);
+        let cost = dry_run(&self.layout.steps, &self.layout.levels, bounds);
+        (cost.peak_elements, cost.max_bond)
     }
 
     /// Bound of the largest number of tensor elements Σ 2·l·r that the state has at any time, from

@@ -27,27 +27,35 @@ pub(super) struct Routed {
     pub(super) site_of_wire: Vec<usize>,
     /// Final wire of each site.
     pub(super) wire_of_site: Vec<usize>,
-    /// Swaps made for distance, plus sites that rotations had to bridge; 0 says that no other site
+    /// Swaps made for distance or for the final order, plus sites that rotations had to bridge; 0 says that no other site
     /// order can save anything.
     pub(super) detours: usize,
 }
 
+/// How to route.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Routing {
+    /// Largest bond kept; it only enters the choice of meeting points and the limits written on the
+    /// operations.
+    pub(super) limit: Option<usize>,
+    /// Whether meeting points also count what later gates need, see above.
+    pub(super) look_ahead: bool,
+    /// Whether swaps at the end bring wire i back to site i.
+    pub(super) restore_order: bool,
+}
+
 /// Routes `structure` with wire `order[site]` starting on each site.
-///
-/// `limit` is the largest bond kept; it only enters the choice of meeting points and the limits
-/// written on the operations. So does `look_ahead`, see above.
-pub(super) fn route(
-    structure: &Structure,
-    order: &[u32],
-    limit: Option<usize>,
-    look_ahead: bool,
-) -> Routed {
-    let mut router = Router::new(order, limit, structure.n_gates());
-    if look_ahead {
+pub(super) fn route(structure: &Structure, order: &[u32], routing: Routing) -> Routed {
+    let bounds = BondBounds::initial(structure.loaded(), order, routing.limit);
+    let mut router = Router::new(order, bounds, routing.limit, structure.n_gates());
+    if routing.look_ahead {
         router.next_partners = next_partners(structure);
     }
     for gate in structure.gates() {
         router.add_gate(&gate);
+    }
+    if routing.restore_order {
+        router.restore_order();
     }
     router.routed
 }
@@ -83,14 +91,14 @@ struct Router {
 }
 
 impl Router {
-    fn new(order: &[u32], limit: Option<usize>, n_gates: usize) -> Self {
+    fn new(order: &[u32], bounds: BondBounds, limit: Option<usize>, n_gates: usize) -> Self {
         let wire_of_site: Vec<usize> = order.iter().map(|&wire| wire as usize).collect();
         let mut site_of_wire = vec![0; wire_of_site.len()];
         for (site, &wire) in wire_of_site.iter().enumerate() {
             site_of_wire[wire] = site;
         }
         Self {
-            bounds: BondBounds::product_state(order.len()),
+            bounds,
             next_partners: Vec::new(),
             routed: Routed {
                 operations: Vec::with_capacity(n_gates),
@@ -210,6 +218,23 @@ impl Router {
         }
         self.routed.detours += b - a - 1;
         meeting
+    }
+
+    /// Swaps every wire i to site i: odd and even neighbours in turn, at most n rounds, and no more
+    /// swaps than there are pairs of wires in the wrong order.
+    fn restore_order(&mut self) {
+        let n_sites = self.routed.wire_of_site.len();
+        for round in 0..n_sites {
+            if self.routed.wire_of_site.is_sorted() {
+                break;
+            }
+            for site in (round % 2..n_sites - 1).step_by(2) {
+                if self.routed.wire_of_site[site] > self.routed.wire_of_site[site + 1] {
+                    self.move_apart(site);
+                    self.routed.detours += 1;
+                }
+            }
+        }
     }
 
     /// A SWAP on `site`, `site + 1`.

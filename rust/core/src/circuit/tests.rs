@@ -248,7 +248,7 @@ impl Dense {
 }
 
 fn settings(max_bond_dim: Option<usize>, ordering: Ordering) -> PlanSettings {
-    PlanSettings { max_bond_dim, ordering }
+    PlanSettings { max_bond_dim, ordering, restore_order: false }
 }
 
 /// Levels cover the steps in order, and no level has two steps on one site.

@@ -66,8 +66,9 @@ fn structures() {
 #[test]
 fn settings() -> Result<()> {
     let structure = structure(3, &[], &[], &[], &[])?;
-    let plan =
-        |max_bond_dim, ordering| Plan::new(&structure, &PlanSettings { max_bond_dim, ordering });
+    let plan = |max_bond_dim, ordering| {
+        Plan::new(&structure, &PlanSettings { max_bond_dim, ordering, restore_order: false })
+    };
     blames(plan(Some(0), Ordering::Given), &["max_bond_dim", "got 0"]);
     blames(plan(None, Ordering::Explicit(vec![0, 1])), &["2 entries", "3 wires"]);
     blames(plan(None, Ordering::Explicit(vec![0, 1, 3])), &["wire 3", "site 2", "0 to 2"]);
@@ -112,7 +113,8 @@ fn rows() -> Result<()> {
 fn a_plan_refuses_another_structure() -> Result<()> {
     let one = structure(2, &[id("RX")], &[1], &[0], &[])?;
     let other = structure(2, &[id("S")], &[1], &[0], &[])?;
-    let settings = PlanSettings { max_bond_dim: None, ordering: Ordering::Given };
+    let settings =
+        PlanSettings { max_bond_dim: None, ordering: Ordering::Given, restore_order: false };
     blames(Plan::new(&one, &settings)?.bind(&other, &[], &[]), &["another circuit structure"]);
     Ok(())
 }

@@ -51,7 +51,8 @@ pub fn probabilities<T: Scalar>(
     if sites.len() == state.n_sites() {
         // Nothing is traced out: both readouts are |amplitude|², a factor χ² cheaper.
         let place_of_site = inverse(sites);
-        return Ok(dense_amplitudes(state, &place_of_site).iter().map(C64::norm_sqr).collect());
+        let amplitudes = dense_amplitudes(state, &place_of_site, cancel)?;
+        return Ok(amplitudes.iter().map(C64::norm_sqr).collect());
     }
     let mut found = vec![0.0; 1 << sites.len()];
     let mut leaf = |_, ket: usize, value: C64| found[ket] = value.re.max(0.0);

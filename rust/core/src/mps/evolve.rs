@@ -70,6 +70,8 @@ pub struct EvolutionLog {
     pub saturated: Vec<bool>,
     /// Largest bond at any time.
     pub largest_bond: usize,
+    /// Most tensor entries between two levels.
+    pub peak_entries: usize,
     /// Which factorizations served.
     pub methods: MethodCounts,
     /// Canonicalising sweeps.
@@ -94,6 +96,7 @@ pub fn evolve<T: Scalar>(
         discarded: vec![0.0; steps.len()],
         saturated: vec![false; state.n_sites() - 1],
         largest_bond: state.bond_dims().into_iter().max().unwrap_or(1),
+        peak_entries: state.n_entries(),
         methods: MethodCounts::default(),
         sweeps: 0,
     };
@@ -139,6 +142,7 @@ pub fn evolve<T: Scalar>(
             state.sites[site + 1] = update.right;
             state.schmidt[site + 1] = update.schmidt;
         }
+        log.peak_entries = log.peak_entries.max(entries);
         check_size::<T>(entries, evolution)?;
         if evolution.sweep_threshold.is_some_and(|threshold| since_sweep > threshold) {
             log.methods.add(canonicalise(state, cancel)?);

@@ -2,8 +2,10 @@
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::mps::Mps;
+use crate::ieee::IeeeArithmetic;
 use crate::mps::environment::{scale_to_one, transfer};
+use crate::mps::state::check_chain;
+use crate::mps::{Mps, SiteTensor};
 use crate::scalar::{C64, Scalar};
 
 /// ⟨a|b⟩ = `phase` · exp(`log_modulus`).
@@ -28,17 +30,44 @@ impl Overlap {
 /// # Errors
 /// [`Error::InvalidInput`] if the states differ in their number of sites.
 pub fn overlap<T: Scalar>(a: &Mps<T>, b: &Mps<T>) -> Result<Overlap> {
-    if a.n_sites() != b.n_sites() {
+    let taken_out = 0.5 * (a.log_norm_taken_out + b.log_norm_taken_out);
+    contract(&a.sites, &b.sites, taken_out, &Cancel::default())
+}
+
+/// ⟨bra|ket⟩ of two chains of tensors of any form, as they are. Cost O(n χ³).
+///
+/// # Errors
+/// [`Error::InvalidInput`] naming the tensor whose bonds do not fit or that holds numbers that are
+/// not finite, or if the chains differ in length; [`Error::Interrupted`] soon after `cancel` is set.
+pub fn overlap_of_tensors(
+    bra: &[SiteTensor<C64>],
+    ket: &[SiteTensor<C64>],
+    cancel: &Cancel,
+) -> Result<Overlap> {
+    let _ieee = IeeeArithmetic::enter();
+    for (name, sites) in [("bra", bra), ("ket", ket)] {
+        check_chain(sites).map_err(|error| Error::invalid(format!("{name}: {error}")))?;
+    }
+    contract(bra, ket, 0.0, cancel)
+}
+
+fn contract<T: Scalar>(
+    bra: &[SiteTensor<T>],
+    ket: &[SiteTensor<T>],
+    mut log_modulus: f64,
+    cancel: &Cancel,
+) -> Result<Overlap> {
+    if bra.len() != ket.len() {
         return Err(Error::invalid(format!(
             "expected two states of equal length, got {} and {} sites",
-            a.n_sites(),
-            b.n_sites()
+            bra.len(),
+            ket.len()
         )));
     }
     let mut environment = vec![T::ONE];
-    let mut log_modulus = 0.5 * (a.log_norm_taken_out + b.log_norm_taken_out);
     let mut product = Vec::new();
-    for (bra, ket) in a.sites.iter().zip(&b.sites) {
+    for (bra, ket) in bra.iter().zip(ket) {
+        cancel.check()?;
         environment = transfer(&environment, bra, ket, &mut product);
         log_modulus += scale_to_one(&mut environment);
     }
@@ -59,10 +88,18 @@ pub fn overlap<T: Scalar>(a: &Mps<T>, b: &Mps<T>) -> Result<Overlap> {
 /// # Errors
 /// [`Error::Interrupted`] soon after `cancel` is set.
 pub fn log_norm_squared<T: Scalar>(state: &Mps<T>, cancel: &Cancel) -> Result<f64> {
+    Ok(state.log_norm_taken_out + log_norm_of_tensors(&state.sites, cancel)?)
+}
+
+/// ln⟨ψ|ψ⟩ of a chain of tensors that fit together.
+pub(crate) fn log_norm_of_tensors<T: Scalar>(
+    sites: &[SiteTensor<T>],
+    cancel: &Cancel,
+) -> Result<f64> {
     let mut environment = vec![T::ONE];
     let mut product = Vec::new();
-    let mut log = state.log_norm_taken_out;
-    for site in &state.sites {
+    let mut log = 0.0;
+    for site in sites {
         cancel.check()?;
         environment = transfer(&environment, site, site, &mut product);
         log += scale_to_one(&mut environment);

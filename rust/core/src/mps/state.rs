@@ -17,6 +17,34 @@ pub struct SiteTensor<T> {
     pub entries: Vec<T>,
 }
 
+/// Whether `sites` fit together, end in bonds of 1 and hold finite numbers.
+///
+/// # Errors
+/// [`Error::InvalidInput`] naming the tensor.
+pub(crate) fn check_chain<T: Scalar>(sites: &[SiteTensor<T>]) -> Result<()> {
+    let mut left = 1;
+    for (i, site) in sites.iter().enumerate() {
+        let fits = site.left == left && site.right > 0;
+        if !fits || site.entries.len() != site.left * 2 * site.right {
+            return Err(Error::invalid(format!(
+                "tensor {i} has left bond {}, right bond {} and {} entries; expected left bond \
+                 {left} (the right bond of its neighbour) and left·2·right entries",
+                site.left,
+                site.right,
+                site.entries.len()
+            )));
+        }
+        if !site.entries.iter().all(|x| x.to_c64().is_finite()) {
+            return Err(Error::invalid(format!("tensor {i} holds numbers that are not finite")));
+        }
+        left = site.right;
+    }
+    if left != 1 {
+        return Err(Error::invalid(format!("the last right bond must be 1, got {left}")));
+    }
+    Ok(())
+}
+
 /// A matrix-product state in B form (Hastings 2009, arXiv:0903.3253).
 ///
 /// The state is never renormalised: after truncations `⟨ψ|ψ⟩` is below 1, and that norm estimates
@@ -51,30 +79,26 @@ impl<T: Scalar> Mps<T> {
     /// entry is not finite; [`Error::Numerical`] if the state is zero.
     pub fn from_tensors(sites: Vec<SiteTensor<T>>) -> Result<Self> {
         let mut state = Self::zeros(sites.len())?;
-        let mut left = 1;
-        for (i, site) in sites.iter().enumerate() {
-            if site.left != left || site.entries.len() != site.left * 2 * site.right {
-                return Err(Error::invalid(format!(
-                    "tensor {i} has left bond {} and {} entries; expected left bond {left} (the \
-                     right bond of its neighbour) and left·2·right entries",
-                    site.left,
-                    site.entries.len()
-                )));
-            }
-            if !site.entries.iter().all(|x| x.to_c64().is_finite()) {
-                return Err(Error::invalid(format!(
-                    "tensor {i} holds numbers that are not finite"
-                )));
-            }
-            left = site.right;
-        }
-        if left != 1 {
-            return Err(Error::invalid(format!("the last right bond must be 1, got {left}")));
-        }
+        check_chain(&sites)?;
         state.sites = sites;
         super::canonicalise(&mut state, &Cancel::default())?;
         state.log_norm_taken_out = 0.0;
         Ok(state)
+    }
+
+    /// The same state in another precision.
+    #[must_use]
+    pub fn cast<U: Scalar>(&self) -> Mps<U> {
+        let site = |site: &SiteTensor<T>| SiteTensor {
+            left: site.left,
+            right: site.right,
+            entries: site.entries.iter().map(|x| U::from_c64(x.to_c64())).collect(),
+        };
+        Mps {
+            sites: self.sites.iter().map(site).collect(),
+            schmidt: self.schmidt.clone(),
+            log_norm_taken_out: self.log_norm_taken_out,
+        }
     }
 
     /// Number of sites.
