@@ -447,3 +447,51 @@ fn overlaps_of_tensors() -> Result<()> {
     refused(overlap_of_tensors(&bra, &broken, &Cancel::default()), &["ket", "tensor 3", "finite"]);
     Ok(())
 }
+
+/// (|0…0⟩ + |1…1⟩)/√2 on n sites.
+fn cat_state(n: usize) -> Vec<SiteTensor<C64>> {
+    let (zero, one) = (C64::ZERO, C64::ONE);
+    let half = one * 0.5_f64.sqrt();
+    let mut tensors = vec![
+        SiteTensor {
+            left: 2,
+            right: 2,
+            entries: vec![one, zero, zero, zero, zero, zero, zero, one]
+        };
+        n
+    ];
+    tensors[0] = SiteTensor { left: 1, right: 2, entries: vec![half, zero, zero, half] };
+    tensors[n - 1] = SiteTensor { left: 2, right: 1, entries: vec![one, zero, zero, one] };
+    tensors
+}
+
+/// What a state may take counts from the tensors given, not from what so many wires could take.
+#[test]
+fn wide_tensors_need_the_memory_of_their_bonds() -> Result<()> {
+    let n = 600;
+    let wires: Vec<u32> = (0..n as u32).filter(|wire| wire % 3 != 1).collect();
+    let tensors = cat_state(wires.len());
+    let last = wires[wires.len() - 1] as usize;
+    let loaded = Loaded { wires, ordered: true };
+    let mut group =
+        group(n, &[("CNOT", vec![0, 1], vec![])], loaded, LoadedState::Tensors(tensors), 1);
+    group.requests = Requests {
+        words: vec![
+            vec![(0, Pauli::Z), (last, Pauli::Z)],
+            vec![(1, Pauli::Z)],
+            vec![(4, Pauli::Z)],
+        ],
+        tensors: true,
+        ..Requests::default()
+    };
+    for max_bond_dim in [Some(1024), None] {
+        let settings = Settings { max_bond_dim, memory_limit: 1 << 22, ..settings(Ordering::Auto) };
+        let result = row(group.clone(), &settings)?;
+        for (value, expected) in result.words.iter().zip([1.0, 0.0, 1.0]) {
+            assert!((value - expected).abs() < 1e-12, "{value}");
+        }
+        assert_eq!(result.report.largest_bond, 2);
+        assert_eq!(result.tensors.unwrap().len(), n);
+    }
+    Ok(())
+}
