@@ -71,6 +71,7 @@ pub mod mps;
 mod pauli;
 mod plan_cache;
 mod pool;
+mod prepared;
 mod program;
 mod report;
 mod request;

@@ -3,7 +3,7 @@
 use crate::circuit::Plan;
 use crate::error::{Error, Result};
 use crate::group::{Group, LoadedState, Precision, Settings};
-use crate::run::Prepared;
+use crate::prepared::Prepared;
 use crate::scalar::{C32, C64};
 
 /// What fits.

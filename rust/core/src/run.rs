@@ -21,8 +21,9 @@ use crate::mps::{
     Mps, Parallelism, Readout, Scratches, SiteTensor, dense_amplitudes, log_norm_squared,
     normalised_tensors, pauli_expectations,
 };
-use crate::plan_cache::{CachedPlan, PlanCache};
+use crate::plan_cache::PlanCache;
 use crate::pool::{available_threads, pool};
+use crate::prepared::Prepared;
 use crate::program::{Bonds, Program, Shared};
 use crate::report::Report;
 use crate::request::Requests;
@@ -82,47 +83,6 @@ pub struct Job {
     settings: Settings,
     threads: usize,
     memory: MemoryPlan,
-}
-
-/// A group and its plans.
-pub(crate) struct Prepared {
-    pub group: Group,
-    pub main: CachedPlan,
-    /// Brings the wires home for the tensors of the state, where the main plan does not: other
-    /// values are read from the main plan whether the tensors are asked or not.
-    pub tensors: Option<CachedPlan>,
-}
-
-impl Prepared {
-    fn new(group: Group, mut settings: PlanSettings, cache: &PlanCache) -> Result<Self> {
-        let plan = |settings: &PlanSettings| cache.plan(&group.structure, settings);
-        let main = plan(&settings)?;
-        if !group.requests.tensors {
-            return Ok(Self { group, main, tensors: None });
-        }
-        settings.restore_order = true;
-        let restoring = plan(&settings)?;
-        let (main, tensors) = if main.plan.same_program(&restoring.plan) {
-            (main, None)
-        } else if group.requests.only_tensors() {
-            (restoring, None)
-        } else {
-            (main, Some(restoring))
-        };
-        Ok(Self { group, main, tensors })
-    }
-
-    pub fn plans(&self) -> impl Iterator<Item = &Plan> {
-        std::iter::once(&self.main).chain(&self.tensors).map(|cached| &*cached.plan)
-    }
-
-    /// Whether values of the main plan are of its swept state.
-    fn wants_swept(&self, readout: Readout) -> bool {
-        let requests = &self.group.requests;
-        let tensors_here = requests.tensors && self.tensors.is_none();
-        let drawn = !requests.samplings.is_empty();
-        requests.dense_state || drawn || tensors_here || readout == Readout::State
-    }
 }
 
 impl Job {
