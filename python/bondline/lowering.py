@@ -161,7 +161,7 @@ def lower(tapes: Sequence[Any], wires: Any = None, seed: CallSeed | None = None)
     for position, tape in enumerate(tapes):
         register = Register() if device_register is None else device_register
         group, found, batch = _lower_one(position, tape, register, known, seed)
-        place = places.setdefault(_structure(group) if len(tapes) > 1 else None, len(members))
+        place = places.setdefault(structure(group) if len(tapes) > 1 else None, len(members))
         if place == len(members):
             members.append([])
             ends.append(0)
@@ -339,8 +339,17 @@ def _matrix_rows(
     return np.concatenate(flat, axis=1), batch
 
 
-def _structure(group: Group) -> tuple[object, ...]:
-    """Return what circuits of one group have in common."""
+def structure(group: Group) -> tuple[object, ...]:
+    """Return what circuits of one group have in common.
+
+    Parameters
+    ----------
+    group : Group
+
+    Returns
+    -------
+    tuple, hashable
+    """
     return (
         group.n_wires,
         group.gates.tobytes(),

@@ -14,15 +14,17 @@ from pennylane.devices.modifiers import single_tape_support
 from pennylane.exceptions import DeviceError, QuantumFunctionError
 
 from bondline import _core
+from bondline.account import Account
 from bondline.config import EngineSettings, MpsConfig, MpsSettings
 from bondline.devices.preprocess import NAME, pipeline
 from bondline.devices.snapshots import snapshot_circuits, store_snapshot
 from bondline.errors import InputError
 from bondline.lowering import Circuit, Lowered, lower
-from bondline.report import Account, Evidence, Report
+from bondline.report import Evidence, Report
 from bondline.results import in_shape
 from bondline.seeds import Seeds
 from bondline.shots import Window
+from bondline.warnings_once import GivenOnce
 
 
 @single_tape_support
@@ -81,6 +83,7 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         self._options = ExecutionConfig(device_options=self._config.keywords()).device_options
         self._seeds = Seeds(self._config.seed)
         self._evidence: Evidence | None = None
+        self._given = GivenOnce()
         self._debugger: Any = None  # set by qml.snapshots while it runs
         super().__init__(wires=wires, shots=shots)
 
@@ -118,7 +121,7 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the account of the last call out of copies."""
-        return {**self.__dict__, "_evidence": None, "_debugger": None}
+        return {**self.__dict__, "_evidence": None, "_given": GivenOnce(), "_debugger": None}
 
     # What PennyLane asks before a circuit runs
 
@@ -246,7 +249,7 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         )
         if self.tracker.active:
             self._track(values)
-        self._evidence.judge()
+        self._evidence.judge(lowered.groups, self._given)
         return values
 
     def _config_with(self, options: Any) -> MpsConfig:
@@ -280,7 +283,7 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
                     else {}
                 ),
                 results=value,
-                fidelity_estimate=float(account.norm[rows].min()),
+                fidelity_estimate=float(account.fidelity(rows).min()),
                 max_bond=int(account.largest_bond[rows].max()),
                 discarded_weight=float(account.discarded[rows].sum(axis=1).max()),
             )
