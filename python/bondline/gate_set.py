@@ -311,7 +311,9 @@ def describe(operator: Any) -> str:
         text = repr(operator)
         if len(text) <= 120:
             return text
-    return f"{operator.name} on wires {operator.wires.tolist()[:8]}"
+    labels = [repr(label) for label in operator.wires.tolist()]
+    shown = ", ".join(labels if len(labels) <= 8 else [*labels[:8], "…"])
+    return f"{operator.name} on wires [{shown}]"
 
 
 def _refusal(operator: Any) -> str | None:

@@ -174,13 +174,17 @@ def _origin(finding: Finding, account: Account, row: int) -> str:
     measured = not np.isnan(account.coherence[row])
     if finding.cone is not None:
         weights = f"The weights discarded in its light cone add up to {finding.cone:.3g}"
-        if measured:
-            return f"{weights}, counted {exponent:.3g} times because errors add up coherently."
-        return f"{weights}, an estimate that can be too good for smooth circuits."
+        if not measured:
+            return f"{weights}, an estimate that can be too good for smooth circuits."
+        if exponent > 1.0:
+            weights += f", counted {exponent:.3g} times because errors add up coherently"
+        return f"{weights}."
     norm = f"It is the norm {np.exp(account.log_norm[row]):.3g} of the truncated state"
-    if measured:
-        return f"{norm} to the power {exponent:.3g}, by which errors add up coherently."
-    return f"{norm}, an estimate that can be too high for smooth circuits."
+    if not measured:
+        return f"{norm}, an estimate that can be too high for smooth circuits."
+    if exponent > 1.0:
+        norm += f" to the power {exponent:.3g}, by which errors add up coherently"
+    return f"{norm}."
 
 
 def _where(account: Account, row: int, bound: int | None) -> str:

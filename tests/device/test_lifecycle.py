@@ -193,3 +193,37 @@ def test_configuration_may_be_changed_by_replace():
     dev = BondlineMPS()
     config = replace(dev.setup_execution_config(), device_options={"max_bond_dim": 9})
     assert dev.setup_execution_config(config).device_options["max_bond_dim"] == 9
+
+
+def test_settings_are_fixed():
+    dev = qml.device("bondline.mps", wires=2)
+    with pytest.raises(AttributeError, match="another max_bond_dim make another device"):
+        dev.max_bond_dim = 7
+
+
+def test_reports_slice():
+    dev = qml.device("bondline.mps", wires=1)
+    tape = qml.tape.QuantumScript([qml.RX(0.1, 0)], [qml.expval(qml.Z(0))])
+    dev.execute([tape, tape, tape])
+    assert len(dev.reports[1:]) == 2
+
+
+def test_an_ordering_of_the_wrong_length_is_refused_at_once():
+    with pytest.raises(bondline.InputError, match="3 sites, and the device has 2"):
+        qml.device("bondline.mps", wires=2, ordering=[0, 2, 1])
+
+
+def test_a_tracker_adds_up_no_fidelities():
+    dev = qml.device("bondline.mps", wires=2)
+
+    @qml.qnode(dev)
+    def circuit():
+        qml.CNOT([0, 1])
+        return qml.expval(qml.Z(1))
+
+    with qml.Tracker(dev) as tracker:
+        circuit()
+        circuit()
+    assert tracker.totals["executions"] == 2
+    assert "fidelity_estimate" not in tracker.totals
+    assert tracker.history["fidelity_estimate"] == [1.0, 1.0]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar, Final, Unpack
 
 import numpy as np
 from pennylane.devices import Device, ExecutionConfig
@@ -25,6 +24,9 @@ from bondline.results import in_shape
 from bondline.seeds import Seeds
 from bondline.shots import Window
 from bondline.warnings_once import GivenOnce
+
+# Fidelities and bonds are no sums: they stand in a tracker's history alone.
+_NO_TOTALS: Final = ("fidelity_estimate", "max_bond", "discarded_weight")
 
 
 @single_tape_support
@@ -86,6 +88,21 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         self._given = GivenOnce()
         self._debugger: Any = None  # set by qml.snapshots while it runs
         super().__init__(wires=wires, shots=shots)
+        ordering = self._config.ordering
+        if self.wires and not isinstance(ordering, str) and len(ordering) != len(self.wires):
+            raise InputError(
+                f"ordering lists {len(ordering)} sites, and the device has {len(self.wires)} "
+                "wires. Give one entry per wire."
+            )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse to change a setting: it would do nothing."""
+        if name in MpsSettings.__annotations__:
+            raise AttributeError(
+                f"The settings of {NAME} are fixed. For another {name} make another device: "
+                f'qml.device("{NAME}", {name}=…).'
+            )
+        super().__setattr__(name, value)
 
     @property
     def name(self) -> str:
@@ -103,7 +120,7 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         return np.dtype(self._config.c_dtype)
 
     @property
-    def reports(self) -> deque[Report]:
+    def reports(self) -> tuple[Report, ...]:
         """Reports of the last call, one for each circuit or row of a batched circuit.
 
         At most the last 1024; empty before the first call and after copying.
@@ -117,7 +134,7 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         >>> dev.reports[0].largest_bond
         1
         """
-        return deque() if self._evidence is None else self._evidence.reports()
+        return () if self._evidence is None else tuple(self._evidence.reports())
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the account of the last call out of copies."""
@@ -287,6 +304,8 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
                 max_bond=int(account.largest_bond[rows].max()),
                 discarded_weight=float(account.discarded[rows].sum(axis=1).max()),
             )
+            for name in _NO_TOTALS:
+                self.tracker.totals.pop(name, None)
             self.tracker.record()
 
 
