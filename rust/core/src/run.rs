@@ -194,7 +194,7 @@ impl Job {
         shared.cancel.check()?;
         let started = Instant::now();
         let bound = plan.bind(&group.structure, group.parameters(row), group.matrices(row))?;
-        let steps = steps_of::<T>(plan, &bound.matrices);
+        let steps = steps_of(plan, &bound.matrices);
         let requests = &group.requests;
         let n = plan.n_sites();
         let mut evolution = Evolution {
@@ -314,13 +314,13 @@ struct Shared<'a> {
     cancel: &'a Cancel,
 }
 
-fn steps_of<T: Scalar>(plan: &Plan, matrices: &[[C64; 16]]) -> Vec<Step<T>> {
+fn steps_of(plan: &Plan, matrices: &[[C64; 16]]) -> Vec<Step> {
     let steps = plan.steps().iter().zip(matrices);
     steps
         .map(|(step, matrix)| {
             let gate = match step.width {
-                Width::One => StepGate::One(std::array::from_fn(|i| T::from_c64(matrix[i]))),
-                Width::Two => StepGate::Two(matrix.map(T::from_c64), step.rank),
+                Width::One => StepGate::One(std::array::from_fn(|i| matrix[i])),
+                Width::Two => StepGate::Two(*matrix, step.rank),
             };
             Step { site: step.site, gate, limit: step.limit }
         })
