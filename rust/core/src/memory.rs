@@ -41,7 +41,8 @@ impl MemoryPlan {
             // few-wire and global values are asked; and a step's buffers.
             let copies =
                 if group.requests.has_local() && group.requests.dense_state { 3.0 } else { 2.0 };
-            let buffers = 640.0 * plan.max_bond().powi(2);
+            let buffers =
+                640.0 * plan.max_bond().powi(2) + size_of::<C64>() as f64 * plan.chain_elements();
             let state = copies * plan.peak_elements() * entry + buffers;
             bound = bound.max(state + working);
             // A bound made by max_bond_dim is taken at its word. Without a limit the bound is

@@ -10,7 +10,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use crate::cancel::Cancel;
-use crate::circuit::{GateKind, Plan, PlanSettings, Width};
+use crate::circuit::{Plan, PlanSettings, StepMatrix};
 use crate::error::{Error, Result};
 use crate::group::{Group, Precision, Settings};
 use crate::ieee::IeeeArithmetic;
@@ -194,7 +194,7 @@ impl Job {
         shared.cancel.check()?;
         let started = Instant::now();
         let bound = plan.bind(&group.structure, group.parameters(row), group.matrices(row))?;
-        let steps = steps_of(plan, &bound.matrices);
+        let steps = steps_of(plan, bound.matrices);
         let requests = &group.requests;
         let n = plan.n_sites();
         let mut evolution = Evolution {
@@ -234,12 +234,6 @@ impl Job {
         if swept.is_some() && causal.is_some() {
             methods.add(global_log.methods);
         }
-        let mut discarded = vec![0.0; n - 1];
-        for (step, weight) in plan.steps().iter().zip(&few_log.discarded) {
-            if step.width == Width::Two {
-                discarded[step.site] += weight;
-            }
-        }
         Ok(CircuitResult {
             words: pauli_expectations(
                 few,
@@ -267,7 +261,7 @@ impl Job {
                 coherence: f64::NAN,
                 branches: 1,
                 peak_bytes: 0,
-                discarded,
+                discarded: few_log.discarded_on_bond.clone(),
                 bonds: global.bond_dims(),
                 largest_bond: few_log.largest_bond.max(global_log.largest_bond),
                 saturated: few_log.saturated.clone(),
@@ -284,12 +278,6 @@ impl Job {
 fn not_yet(group: &Group) -> Result<()> {
     let (structure, requests) = (&group.structure, &group.requests);
     let what = [
-        (structure.gates().any(|gate| !gate.controls.is_empty()), "controlled gates"),
-        (
-            structure.n_matrix_entries() > 0
-                && structure.gates().any(|g| matches!(g.spec.kind, GateKind::UserMany)),
-            "matrices on three or more wires",
-        ),
         (
             !structure.measures().is_empty() || !structure.conditions().is_empty(),
             "mid-circuit measurements",
@@ -314,13 +302,14 @@ struct Shared<'a> {
     cancel: &'a Cancel,
 }
 
-fn steps_of(plan: &Plan, matrices: &[[C64; 16]]) -> Vec<Step> {
+fn steps_of(plan: &Plan, matrices: Vec<StepMatrix>) -> Vec<Step> {
     let steps = plan.steps().iter().zip(matrices);
     steps
         .map(|(step, matrix)| {
-            let gate = match step.width {
-                Width::One => StepGate::One(std::array::from_fn(|i| matrix[i])),
-                Width::Two => StepGate::Two(*matrix, step.rank),
+            let gate = match matrix {
+                StepMatrix::One(matrix) => StepGate::One(matrix),
+                StepMatrix::Two(matrix) => StepGate::Two(matrix, step.rank),
+                StepMatrix::Chain(operator) => StepGate::Chain(operator),
             };
             Step { site: step.site, gate, limit: step.limit }
         })

@@ -293,3 +293,170 @@ fn a_chain_step_past_the_limit_of_entries_is_refused() {
     let error = run::<C64>(10, &steps, &levels, &evolution).err();
     assert!(matches!(error, Some(bondline::Error::Resource(_))), "{error:?}");
 }
+
+/// Circuits with gates on many wires, through the engine's entry.
+mod circuits {
+    use std::sync::Arc;
+
+    use bondline::circuit::{ADJOINT_BIT, CircuitArrays, GATES, Structure};
+    use bondline::{
+        Cancel, CircuitResult, Group, Job, LoadedState, Method, Ordering, Pauli, PlanCache,
+        Precision, Readout, Requests, Result, Settings,
+    };
+
+    #[derive(Default)]
+    pub struct Circuit {
+        pub arrays: CircuitArrays,
+        pub parameters: Vec<f64>,
+    }
+
+    impl Circuit {
+        pub fn new(n_wires: usize) -> Self {
+            let arrays = CircuitArrays { n_wires, ..CircuitArrays::default() };
+            Self { arrays, parameters: Vec::new() }
+        }
+
+        /// The first wires are controls, one for each of `values`; a name with a dagger is adjoint.
+        pub fn add(&mut self, name: &str, values: &[u8], wires: &[u32], parameters: &[f64]) {
+            let plain = name.trim_end_matches('†');
+            let id = GATES.iter().position(|gate| gate.name == plain).unwrap() as u16;
+            self.arrays.gates.push(if plain == name { id } else { id | ADJOINT_BIT });
+            self.arrays.control_counts.push(values.len() as u32);
+            self.arrays.control_values.extend(values);
+            self.arrays.wire_counts.push(wires.len() as u32);
+            self.arrays.wires.extend(wires);
+            self.parameters.extend(parameters);
+        }
+
+        /// A Pauli rotation about `letters`, 1 X, 2 Y, 3 Z.
+        pub fn rotate(&mut self, name: &str, letters: &[u8], wires: &[u32], angle: f64) {
+            self.arrays.letters.extend(letters);
+            self.add(name, &[], wires, &[angle]);
+        }
+
+        /// ⟨Z⟩ of every wire at a largest bond of `limit`, and the whole result.
+        pub fn run(self, limit: usize, precision: Precision) -> Result<(Vec<f64>, CircuitResult)> {
+            let words = (0..self.arrays.n_wires).map(|wire| vec![(wire, Pauli::Z)]).collect();
+            let group = Group {
+                structure: Arc::new(Structure::new(self.arrays)?),
+                rows: 1,
+                parameters: self.parameters,
+                matrices: vec![],
+                loaded: LoadedState::None,
+                requests: Requests { words, ..Requests::default() },
+            };
+            let settings = Settings {
+                max_bond_dim: Some(limit),
+                cutoff: 0.0,
+                precision,
+                readout: Readout::Local,
+                ordering: Ordering::Given,
+                method: Method::Auto,
+                threads: Some(2),
+                memory_limit: 1 << 30,
+            };
+            let job = Job::prepare(vec![group], settings, &PlanCache::default())?;
+            let row = job.execute(&Cancel::default())?.swap_remove(0).rows.swap_remove(0);
+            Ok((row.words.clone(), row))
+        }
+    }
+}
+
+use bondline::Precision;
+use circuits::Circuit;
+
+#[test]
+fn a_flip_with_59_controls_is_exact_at_bond_2() -> Result<()> {
+    let all: Vec<u32> = (0..60).collect();
+    // Target in the middle, at an end; wires in another order; one control unlike its value.
+    for (target, wrong) in [(30, None), (59, None), (0, None), (13, Some(40))] {
+        let mut wires: Vec<u32> = all.iter().rev().copied().filter(|w| *w != target).collect();
+        wires.rotate_left(17);
+        let values: Vec<u8> = wires.iter().map(|wire| u8::from(wire % 7 != 3)).collect();
+        let mut circuit = Circuit::new(60);
+        for (&wire, &value) in wires.iter().zip(&values) {
+            if (value == 1) != (Some(wire) == wrong) {
+                circuit.add("PauliX", &[], &[wire], &[]);
+            }
+        }
+        wires.push(target);
+        circuit.add("PauliX", &values, &wires, &[]);
+        let (z, row) = circuit.run(2, Precision::Double)?;
+        let expected = if wrong.is_none() { -1.0 } else { 1.0 };
+        assert!((z[target as usize] - expected).abs() < 1e-12, "{target}: {}", z[target as usize]);
+        assert!(z.iter().all(|z| (z.abs() - 1.0).abs() < 1e-12));
+        assert!(row.report.discarded.iter().all(|weight| *weight < 1e-20));
+        assert!(row.report.log_norm.abs() < 1e-12);
+        assert_eq!(row.report.bonds, [1; 59]);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_superposed_control_makes_a_wide_gate_an_entangler_of_bond_2() -> Result<()> {
+    // (|0…0⟩ + |1…1⟩)/√2 by one Hadamard and flips with ever more controls.
+    let n = 40;
+    let mut circuit = Circuit::new(n);
+    circuit.add("Hadamard", &[], &[0], &[]);
+    for target in 1..n as u32 {
+        let wires: Vec<u32> = (0..=target).collect();
+        circuit.add("PauliX", &vec![1; target as usize], &wires, &[]);
+    }
+    let (z, row) = circuit.run(2, Precision::Double)?;
+    assert!(z.iter().all(|z| z.abs() < 1e-12), "{z:?}");
+    assert_eq!(row.report.bonds, vec![2; n - 1]);
+    assert!(row.report.discarded.iter().all(|weight| *weight < 1e-20));
+    Ok(())
+}
+
+#[test]
+fn a_rotation_about_a_word_over_100_wires_and_its_adjoint() -> Result<()> {
+    let n = 110;
+    let wires: Vec<u32> = (0..n as u32).filter(|wire| wire % 10 != 4).rev().collect();
+    let letters: Vec<u8> = (0..wires.len()).map(|at| if at % 3 == 0 { 3 } else { 1 }).collect();
+    for (undone, precision, tolerance) in [
+        (false, Precision::Double, 1e-12),
+        (true, Precision::Double, 1e-12),
+        (false, Precision::Single, 1e-5),
+    ] {
+        let mut circuit = Circuit::new(n);
+        circuit.rotate("PauliRot", &letters, &wires, 0.8);
+        if undone {
+            circuit.rotate("PauliRot†", &letters, &wires, 0.8);
+        }
+        let (z, row) = circuit.run(2, precision)?;
+        for (wire, z) in z.iter().enumerate() {
+            // cos|0…0⟩ − i sin P|0…0⟩: a wire with an X is flipped with probability sin².
+            let place = wires.iter().position(|other| *other as usize == wire);
+            let flips = place.is_some_and(|place| letters[place] == 1) && !undone;
+            let expected = if flips { 0.8_f64.cos() } else { 1.0 };
+            assert!((z - expected).abs() < tolerance, "wire {wire}: {z} {expected}");
+        }
+        assert!(row.report.largest_bond <= 2);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_small_wide_rotation_of_a_full_state_loses_only_what_it_must() -> Result<()> {
+    // Bonds full at 16: a detour through wider states would lose a fifth.
+    let (n, limit) = (12, 16);
+    let (mut steps, mut levels) = brickwall(n, 12, Some(limit), 17);
+    let (before, _) = run::<C64>(n, &steps, &levels, &evolution(0.0, None))?;
+    assert_eq!(before.bond_dims().into_iter().max(), Some(limit));
+    let mut kept = Vec::new();
+    for limit in [Some(limit), None] {
+        let (mut state, flag) = (before.clone(), Cancel::default());
+        canonicalise(&mut state, &flag)?;
+        let gate = StepGate::Chain(rotation(&[Pauli::Z; 12], 0.01));
+        steps = vec![Step { site: 0, gate, limit }];
+        levels = vec![Range { start: 0, end: 1 }];
+        let (evolution, scratches) = (evolution(0.0, None), Scratches::default());
+        let mode = Parallelism::Sequential;
+        evolve(&mut state, &steps, &levels, &evolution, mode, &scratches, &flag)?;
+        kept.push(amplitudes(&state));
+    }
+    let fidelity = inner(&kept[0], &kept[1]).norm_sqr();
+    assert!((0.9999..1.0).contains(&fidelity), "{fidelity}");
+    Ok(())
+}

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::bonds::{BondBounds, after_step, one_site_flops, two_site_flops};
+use super::chain::Chain;
 use super::fusion::{FusedStep, fuse};
-use super::parts::{Part, PhaseFactor, Placement, PlannedStep, SiteOperation, Width};
+use super::parts::{Part, PhaseFactor, Placement, PlannedStep, SiteOperation, Source, Width};
 use super::route::route;
 use super::schedule::schedule;
 use super::structure::Structure;
@@ -15,6 +16,7 @@ pub(super) struct Layout {
     pub(super) steps: Vec<PlannedStep>,
     pub(super) levels: Vec<Range<usize>>,
     pub(super) parts: Vec<Part>,
+    pub(super) chains: Vec<Chain>,
     pub(super) phases: Vec<PhaseFactor>,
     pub(super) site_of_wire: Vec<usize>,
     pub(super) wire_of_site: Vec<usize>,
@@ -29,6 +31,8 @@ pub(super) struct Cost {
     pub(super) flops: f64,
     pub(super) peak_elements: f64,
     pub(super) max_bond: f64,
+    /// Double-precision numbers that the chain steps of a level hold at once besides the state.
+    pub(super) chain_elements: f64,
 }
 
 /// Lays `structure` out with wire `order[site]` starting on each site; `look_ahead` is a choice of
@@ -49,15 +53,16 @@ pub(super) fn lay_out(
         position_of[step as usize] = position as u32;
     }
     let mut steps: Vec<PlannedStep> =
-        scheduled.order.iter().map(|&step| planned(&fused.steps[step as usize])).collect();
+        scheduled.order.iter().map(|&step| planned(&fused.steps[step as usize], limit)).collect();
     let step_of_operation: Vec<u32> =
         fused.step_of_operation.iter().map(|&step| position_of[step as usize]).collect();
     let parts = distribute(&routed.operations, &step_of_operation, &mut steps);
     Layout {
-        cost: dry_run(&steps, &scheduled.levels, n_sites),
+        cost: dry_run(&steps, &scheduled.levels, &parts, &routed.chains, n_sites),
         steps,
         levels: scheduled.levels,
         parts,
+        chains: routed.chains,
         phases: routed.phases,
         site_of_wire: routed.site_of_wire,
         wire_of_site: routed.wire_of_site,
@@ -65,8 +70,8 @@ pub(super) fn lay_out(
     }
 }
 
-fn planned(step: &FusedStep) -> PlannedStep {
-    let FusedStep { site, width, rank, limit } = *step;
+fn planned(step: &FusedStep, limit: Option<usize>) -> PlannedStep {
+    let FusedStep { site, width, rank } = *step;
     PlannedStep { site, width, rank, limit, parts: 0..0 }
 }
 
@@ -107,28 +112,47 @@ fn distribute(
 }
 
 /// Follows the bounds of the bonds through all steps.
-fn dry_run(steps: &[PlannedStep], levels: &[Range<usize>], n_sites: usize) -> Cost {
+fn dry_run(
+    steps: &[PlannedStep],
+    levels: &[Range<usize>],
+    parts: &[Part],
+    chains: &[Chain],
+    n_sites: usize,
+) -> Cost {
     let mut bounds = BondBounds::product_state(n_sites);
     let mut elements = 2.0 * n_sites as f64;
-    let mut cost = Cost { flops: 0.0, peak_elements: elements, max_bond: 1.0 };
+    let mut cost = Cost { flops: 0.0, peak_elements: elements, max_bond: 1.0, chain_elements: 0.0 };
     for level in levels {
-        let (mut grown, mut shrunk) = (0.0, 0.0);
+        let (mut grown, mut shrunk, mut working) = (0.0, 0.0, 0.0);
         for step in &steps[level.clone()] {
-            if step.width == Width::One {
-                cost.flops += one_site_flops(bounds.at(step.site), bounds.at(step.site + 1));
-                continue;
-            }
-            let [l, m, r] = bounds.around(step.site);
-            let bond = after_step([l, m, r], step.rank, step.limit);
-            bounds.apply(step.site, step.rank, step.limit);
-            cost.flops += two_site_flops([l, m, r], bond);
-            cost.max_bond = cost.max_bond.max(bond);
-            let change = 2.0 * (l + r) * (bond - m);
+            let change = match (step.width, parts[step.parts.start].source) {
+                (Width::One, _) => {
+                    cost.flops += one_site_flops(bounds.at(step.site), bounds.at(step.site + 1));
+                    continue;
+                }
+                (_, Source::Chain { chain }) => {
+                    let operator = &chains[chain as usize].bonds;
+                    let chain = bounds.apply_chain(step.site, operator, step.limit);
+                    cost.flops += chain.flops;
+                    cost.max_bond = cost.max_bond.max(chain.max_bond);
+                    working += chain.working;
+                    chain.growth
+                }
+                _ => {
+                    let [l, m, r] = bounds.around(step.site);
+                    let bond = after_step([l, m, r], step.rank, step.limit);
+                    bounds.apply(step.site, step.rank, step.limit);
+                    cost.flops += two_site_flops([l, m, r], bond);
+                    cost.max_bond = cost.max_bond.max(bond);
+                    2.0 * (l + r) * (bond - m)
+                }
+            };
             grown += change.max(0.0);
             shrunk += change.min(0.0);
         }
         // The steps of a level run in any order: those that grow may all come first.
         cost.peak_elements = cost.peak_elements.max(elements + grown);
+        cost.chain_elements = cost.chain_elements.max(working);
         elements += grown + shrunk;
     }
     cost

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::chain::Chain;
 use super::layout::Layout;
 use super::order::{Ordering, lay_out_in_order};
 use super::parts::{Part, PhaseFactor, PlannedStep, Width};
@@ -69,10 +70,10 @@ impl Plan {
         self.sizes[4]
     }
 
-    /// Number of steps on two sites: those that cost and those that truncate.
+    /// Number of steps on two sites or more: those that cost and those that truncate.
     #[must_use]
-    pub fn n_two_site_steps(&self) -> usize {
-        self.layout.steps.iter().filter(|step| step.width == Width::Two).count()
+    pub fn n_truncating_steps(&self) -> usize {
+        self.layout.steps.iter().filter(|step| step.width != Width::One).count()
     }
 
     /// The factors of a step's matrix, the first to act first.
@@ -100,8 +101,16 @@ impl Plan {
         self.layout.cost.peak_elements
     }
 
+    /// Bound of the double-precision numbers that the steps on many sites of one level hold at
+    /// once besides the state.
+    #[must_use]
+    pub fn chain_elements(&self) -> f64 {
+        self.layout.cost.chain_elements
+    }
+
     /// Rough bound of the floating-point operations: 32·l·r·(m + k + 10·min(l, r)) for each
-    /// two-site step from a middle bond m to k, 32·l·r for a one-site step.
+    /// two-site step from a middle bond m to k, 32·l·r for a one-site step, and for a step on more
+    /// sites the sum of its products.
     #[must_use]
     pub fn flops(&self) -> f64 {
         self.layout.cost.flops
@@ -116,6 +125,10 @@ impl Plan {
     /// Whether the plan was made for a structure of these sizes.
     pub(super) fn fits(&self, structure: &Structure) -> bool {
         self.sizes == sizes(structure)
+    }
+
+    pub(super) fn chains(&self) -> &[Chain] {
+        &self.layout.chains
     }
 
     pub(super) fn phases(&self) -> &[PhaseFactor] {
