@@ -16,6 +16,7 @@
 //!    `X ← C_i·X·Vᴴ`. The last one, `C_a·X`, is the new leftmost tensor: no inverse of a weight is
 //!    ever taken (Hastings 2009, there for two sites).
 
+use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::linalg::{
     MethodCounts, ThinQr, Truncation, Workspace, matrix, matrix_mut, thin_qr, times, truncate,
@@ -63,6 +64,7 @@ pub(crate) fn apply_chain<T: Scalar>(
     operator: &ChainOperator,
     truncations: &[Truncation],
     workspace: &mut Workspace,
+    cancel: &Cancel,
 ) -> Result<StepUpdate<T>> {
     let chain: Vec<Factors<'_>> = tensors
         .iter()
@@ -75,7 +77,7 @@ pub(crate) fn apply_chain<T: Scalar>(
         })
         .collect();
     let mut methods = MethodCounts::default();
-    let carries = orthogonalise(&chain, left_schmidt, &mut methods, workspace)?;
+    let carries = orthogonalise(&chain, left_schmidt, &mut methods, workspace, cancel)?;
 
     let outer = chain.last().map_or(1, |site| site.r);
     let mut log_norm_taken_out = 0.0;
@@ -84,6 +86,7 @@ pub(crate) fn apply_chain<T: Scalar>(
     let mut x = identity(outer);
     let mut columns = outer;
     for (i, site) in chain.iter().enumerate().rev() {
+        cancel.check()?;
         let y = site.onto_right(&x, columns);
         let rows = site.l * site.w.left;
         let Some(truncation) = i.checked_sub(1).and_then(|bond| truncations.get(bond)) else {
@@ -140,6 +143,7 @@ fn orthogonalise(
     left_schmidt: &[f64],
     methods: &mut MethodCounts,
     workspace: &mut Workspace,
+    cancel: &Cancel,
 ) -> Result<Vec<Carry>> {
     let mut carry = Carry { rows: left_schmidt.len(), entries: identity(left_schmidt.len()) };
     for (at, s) in left_schmidt.iter().enumerate() {
@@ -147,6 +151,7 @@ fn orthogonalise(
     }
     let mut carries = Vec::with_capacity(chain.len());
     for (i, site) in chain.iter().enumerate() {
+        cancel.check()?;
         let next = if i + 1 == chain.len() {
             None
         } else {

@@ -134,7 +134,7 @@ pub fn evolve<T: Scalar>(
         }
         let run = |span: &Span<'_, T>| -> Result<StepUpdate<T>> {
             cancel.check()?;
-            span.run(&state.schmidt, evolution, scratches)
+            span.run(&state.schmidt, evolution, scratches, cancel)
         };
         let shared = parallelism == Parallelism::Pool
             && spans.len() > 1
@@ -196,6 +196,7 @@ impl<T: Scalar> Span<'_, T> {
         schmidt: &[Vec<f64>],
         evolution: &Evolution,
         scratches: &Scratches<T>,
+        cancel: &Cancel,
     ) -> Result<StepUpdate<T>> {
         let site = self.step.site;
         let truncation = |bond: usize| {
@@ -229,7 +230,7 @@ impl<T: Scalar> Span<'_, T> {
                 let truncations: Vec<_> =
                     (1..tensors.len()).map(|i| truncation(site + i)).collect();
                 scratches.with(|scratch| {
-                    apply_chain(tensors, s, operator, &truncations, &mut scratch.workspace)
+                    apply_chain(tensors, s, operator, &truncations, &mut scratch.workspace, cancel)
                 })
             }
             _ => Err(Error::Internal("a step holds the tensors of another".to_owned())),
