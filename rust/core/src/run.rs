@@ -4,6 +4,7 @@
 //! work; [`Job::execute`] does the work: circuits over threads, or the steps of a level over threads
 //! where circuits are fewer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,14 +18,14 @@ use crate::ieee::IeeeArithmetic;
 use crate::memory::MemoryPlan;
 use crate::mps::{
     Evolution, EvolutionLog, Mps, Parallelism, Readout, Scratches, SiteTensor, Step, StepGate,
-    dense_amplitudes, evolve, log_norm_squared, pauli_expectations,
+    canonicalise, dense_amplitudes, evolve, log_norm_squared, word_expectations,
 };
 use crate::plan_cache::PlanCache;
 use crate::pool::{available_threads, pool};
 use crate::report::Report;
 use crate::request::Requests;
 use crate::scalar::{C32, C64, Scalar};
-use crate::values::Values;
+use crate::values::{Values, check_spectra};
 
 /// Global results re-canonicalise once this much weight per bond was discarded. A sweep costs about
 /// one layer; at this threshold the state has all of the fidelity of sweeping after every layer
@@ -36,7 +37,7 @@ const SMALL_JOB: f64 = 2e6;
 /// Values and report of one circuit.
 #[derive(Debug, Clone)]
 pub struct CircuitResult {
-    /// ⟨P⟩ of each word.
+    /// ⟨W⟩ of each word.
     pub words: Vec<f64>,
     /// Variance of each sum.
     pub variances: Vec<f64>,
@@ -109,6 +110,7 @@ impl Job {
                 .check()
                 .and_then(|()| not_yet(&group))
                 .and_then(|()| cache.plan(&group.structure, &plan_settings))
+                .and_then(|plan| check_spectra(&plan, &group.requests).map(|()| plan))
                 .map_err(|error| error.in_group(index))?;
             planned.push((group, plan));
         }
@@ -196,7 +198,7 @@ impl Job {
         let bound = plan.bind(&group.structure, group.parameters(row), group.matrices(row))?;
         let steps = steps_of::<T>(plan, &bound.matrices);
         let requests = &group.requests;
-        let n = plan.n_sites();
+        let (n, mode) = (plan.n_sites(), shared.parallelism);
         let mut evolution = Evolution {
             cutoff: self.settings.cutoff,
             method: self.settings.method,
@@ -206,7 +208,7 @@ impl Job {
         let mut evolved = |sweep_threshold| -> Result<(Mps<T>, EvolutionLog)> {
             evolution.sweep_threshold = sweep_threshold;
             let mut state = Mps::zeros(n)?;
-            let (levels, mode) = (plan.levels(), shared.parallelism);
+            let levels = plan.levels();
             let log =
                 evolve(&mut state, &steps, levels, &evolution, mode, scratches, shared.cancel)?;
             Ok((state, log))
@@ -214,9 +216,10 @@ impl Job {
         // Few-wire values with the local readout want the causal weights of the never-swept state,
         // global ones the swept state: each the same whatever else is asked.
         let threshold = SWEEP_WEIGHT_PER_BOND * (n - 1) as f64;
-        let local = self.settings.readout == Readout::Local;
-        let causal_wanted = local && (requests.has_local() || !requests.dense_state);
-        let global_wanted = requests.dense_state || !local;
+        let readout = self.settings.readout;
+        let local = readout == Readout::Local;
+        let global_wanted = requests.has_global(n, readout) || !local;
+        let causal_wanted = local && (requests.has_local(n, readout) || !global_wanted);
         let causal = if causal_wanted { Some(evolved(None)?) } else { None };
         let swept = match &causal {
             Some((_, log)) if log.discarded.iter().sum::<f64>() <= threshold => None,
@@ -228,11 +231,23 @@ impl Job {
         let (Some((few, few_log)), Some((global, global_log))) = (few, global) else {
             return Err(Error::Internal("no state was evolved".to_owned()));
         };
-        let values = Values { plan, requests, readout: self.settings.readout, row };
+        let values = Values { plan, requests, readout, row };
         let cones = values.cones(few_log);
         let mut methods = few_log.methods;
         if swept.is_some() && causal.is_some() {
             methods.add(global_log.methods);
+        }
+        let log_norm = log_norm_squared(global, shared.cancel)?;
+        if !log_norm.is_finite() {
+            return Err(Error::Numerical(format!("the state has norm zero (ln {log_norm})")));
+        }
+        // Only a state that lost nothing is canonical as it is.
+        let lossless = global_log.discarded.iter().all(|weight| *weight == 0.0);
+        let mut sweeps = global_log.sweeps;
+        let mut canonical = Cow::Borrowed(global);
+        if requests.has_canonical(n, readout) && !lossless {
+            methods.add(canonicalise(canonical.to_mut(), shared.cancel)?);
+            sweeps += 1;
         }
         let mut discarded = vec![0.0; n - 1];
         for (step, weight) in plan.steps().iter().zip(&few_log.discarded) {
@@ -241,19 +256,17 @@ impl Job {
             }
         }
         Ok(CircuitResult {
-            words: pauli_expectations(
-                few,
-                &values.words(),
-                self.settings.readout,
-                shared.parallelism,
-                shared.cancel,
-            )?,
+            words: word_expectations(few, &values.words(), readout, mode, shared.cancel)?,
             variances: values.variances(few, shared.cancel)?,
             probabilities: values.probabilities(few, shared.cancel)?,
             densities: values.densities(few, shared.cancel)?,
-            spectra: Vec::new(),
-            log_probabilities: Vec::new(),
-            samples: Vec::new(),
+            spectra: values.spectra(few, &canonical, shared.cancel)?,
+            log_probabilities: values.log_probabilities(&canonical, mode, shared.cancel)?,
+            samples: values
+                .samples(&canonical, mode, shared.cancel)?
+                .into_iter()
+                .map(|bits| SampleResult { bits, outcomes: Vec::new() })
+                .collect(),
             outcomes: Vec::new(),
             tensors: None,
             schmidt_values: None,
@@ -263,7 +276,7 @@ impl Job {
                 amplitudes
             }),
             report: Report {
-                log_norm: log_norm_squared(global, shared.cancel)?,
+                log_norm,
                 coherence: f64::NAN,
                 branches: 1,
                 peak_bytes: 0,
@@ -273,7 +286,7 @@ impl Job {
                 saturated: few_log.saturated.clone(),
                 cones,
                 methods,
-                sweeps: global_log.sweeps,
+                sweeps,
                 seconds: started.elapsed().as_secs_f64(),
             },
         })
@@ -295,9 +308,6 @@ fn not_yet(group: &Group) -> Result<()> {
             "mid-circuit measurements",
         ),
         (!structure.loaded().wires.is_empty(), "initial states"),
-        (!requests.spectra.is_empty(), "entanglement spectra"),
-        (!requests.bitstrings.is_empty(), "probabilities of bitstrings"),
-        (!requests.samplings.is_empty(), "shots"),
         (requests.tensors, "the tensors of the state"),
     ];
     match what.iter().find(|(asked, _)| *asked) {

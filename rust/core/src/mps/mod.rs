@@ -8,6 +8,7 @@
 //!
 //! Everything here works on sites and steps; what a wire or a gate is, `circuit` knows.
 
+mod bitstrings;
 mod canonical;
 mod dense;
 mod density;
@@ -16,11 +17,15 @@ mod environment;
 mod evolve;
 mod light_cone;
 mod overlap;
-mod pauli;
+mod prefix;
+mod sample;
+mod spectrum;
 mod state;
 mod two_site;
 mod variance;
+mod words;
 
+pub use bitstrings::log_probabilities;
 pub use canonical::canonicalise;
 pub use dense::dense_amplitudes;
 pub use density::{probabilities, reduced_density_matrix};
@@ -29,7 +34,10 @@ pub use environment::Readout;
 pub use evolve::{Evolution, EvolutionLog, Parallelism, Step, StepGate, evolve};
 pub use light_cone::LightCones;
 pub use overlap::{Overlap, log_norm_squared, overlap};
-pub use pauli::{PauliWord, pauli_expectations};
+pub(crate) use prefix::BATCH;
+pub use sample::{Bases, sample};
+pub use spectrum::{MAX_SPECTRUM_SITES, entanglement_spectrum, spectrum_side};
 pub use state::{Mps, SiteTensor};
 pub use two_site::{Scratch, Scratches};
-pub use variance::{PauliSum, variance};
+pub use variance::{WordSum, variance};
+pub use words::{Word, word_expectations};
