@@ -13,8 +13,9 @@ use crate::mps::SiteTensor;
 use crate::scalar::Scalar;
 
 /// Shots or strings of one batch: the products are wide enough, and a batch is small enough to give
-/// every thread some. Never depends on the number of threads. (10,000 shots of 1,000 sites with bond
-/// 32 on one busy core: 5.5 s in batches of 256, 5.0 s of 1,024, 16.6 s of 4,096.)
+/// every thread some. Never depends on the number of threads. Measured on 10,000 shots of 1,000 sites
+/// with bond 32 and no shared prefixes: 5.1 CPU s in batches of 256, 5.6 of 1,024, 6.0 of 4,096;
+/// where shots are alike, larger batches share more.
 pub(crate) const BATCH: usize = 1024;
 /// Stands for "no prefix yet" in tables of prefixes.
 pub(crate) const NONE: usize = usize::MAX;
