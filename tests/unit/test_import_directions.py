@@ -102,18 +102,20 @@ RUST_ALLOWED = {
     "error": set(),
     "scalar": set(),
     "pauli": {"scalar"},
+    "local_operator": {"pauli", "scalar"},
+    "rng": set(),
     "ieee": BASE | {"linalg"},  # in its tests
     "guard": BASE | {"pool"},
     "pool": BASE | {"ieee"},
     "linalg": BASE,
     "circuit": BASE,
-    "mps": BASE | {"linalg"},
-    "request": BASE,
+    "mps": BASE | {"linalg", "local_operator", "rng"},
+    "request": BASE | {"local_operator", "mps"},
     "report": {"linalg"},
     "plan_cache": BASE | {"circuit"},
     "group": BASE | {"circuit", "linalg", "mps", "request"},
-    "memory": BASE | {"circuit", "group"},
-    "values": BASE | {"circuit", "mps", "request"},
+    "memory": BASE | {"circuit", "group", "local_operator", "mps"},
+    "values": BASE | {"circuit", "mps", "request", "rng"},
 }
 FREE = {"lib", "run"}  # the entry uses everything
 

@@ -15,6 +15,9 @@ pub struct Report {
     pub coherence: f64,
     /// Histories of mid-circuit outcomes that were followed; 1 without such measurements.
     pub branches: usize,
+    /// Probability of the histories that were not followed since each was too unlikely, as a share
+    /// of those that were.
+    pub dropped_branches: f64,
     /// Largest size of a state of the circuit, in bytes.
     pub peak_bytes: u64,
     /// Relative weight discarded at the bond right of each site, summed over the steps there.

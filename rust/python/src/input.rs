@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bondline::circuit::{CircuitArrays, Condition, Loaded, Measure, Structure};
 use bondline::mps::SiteTensor;
 use bondline::{
-    C64, Error, Group, LoadedState, Method, Ordering, Pauli, Precision, Readout, Requests,
-    Sampling, Settings,
+    C64, Error, Group, LoadedState, LocalOperator, Method, Ordering, Pauli, Precision, Readout,
+    Requests, Sampling, Settings,
 };
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
@@ -147,13 +147,15 @@ fn requests(source: &Bound<'_, PyAny>) -> PyResult<Result<Requests, Error>> {
     let mut words = Vec::with_capacity(word_counts.len());
     let mut factors = word_wires.iter().zip(&word_letters);
     for count in &word_counts {
-        let word: Option<Vec<(usize, Pauli)>> = factors
+        let word: Option<Vec<(usize, LocalOperator)>> = factors
             .by_ref()
             .take(*count as usize)
-            .map(|(wire, code)| Some((*wire as usize, Pauli::from_code(*code)?)))
+            .map(|(wire, code)| Some((*wire as usize, LocalOperator::from_code(*code)?)))
             .collect();
         let Some(word) = word else {
-            return Ok(Err(Error::invalid("expected letters 0 (I), 1 (X), 2 (Y) or 3 (Z)")));
+            return Ok(Err(Error::invalid(
+                "expected letters 0 (I), 1 (X), 2 (Y), 3 (Z), 4 (|0⟩⟨0|) or 5 (|1⟩⟨1|)",
+            )));
         };
         words.push(word);
     }
