@@ -309,14 +309,30 @@ def _seed(value: Any) -> Seed:
         return value
     if isinstance(value, str) and value == "global":
         return "global"
+    if type(value).__module__.startswith("jax"):
+        return _seed_of_jax_key(value)
     if not _is_integer(value):
         raise InputError(
-            'seed must be "global", None, an integer, a numpy SeedSequence or a numpy Generator, '
+            'seed must be "global", None, an integer, a numpy SeedSequence or Generator, or a JAX key, '
             f"got {value!r} of type {type(value).__name__}."
         )
     if value < 0:
         raise InputError(f"seed must not be negative, got {value}.")
     return int(value)
+
+
+def _seed_of_jax_key(key: Any) -> int:
+    """Return the words of a key as one number: calls of a device still differ by their count."""
+    import jax  # whoever has a key has it loaded
+
+    if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
+        key = jax.random.key_data(key)
+    words = np.asarray(key)
+    if words.dtype != np.uint32 or words.ndim != 1:
+        raise InputError(
+            f"seed must be one JAX key, got an array of shape {words.shape} and {words.dtype}."
+        )
+    return int.from_bytes(words.tobytes(), "little")
 
 
 def _gradient(value: Any) -> None:

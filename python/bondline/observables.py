@@ -33,7 +33,7 @@ MATRIX_WIRES: Final = 6
 DENSITY_WIRES: Final = 10
 """Most wires of a reduced density matrix: 4^10 numbers are 16 MiB."""
 
-_LETTERS: Final = {"X": 1, "Y": 2, "Z": 3}
+LETTERS: Final = {"X": 1, "Y": 2, "Z": 3}
 _HERMITICITY_TOLERANCE: Final = 1e-8
 
 Sites = Mapping[Any, int]
@@ -55,6 +55,10 @@ class Sampling:
     letters: NDArray[np.uint8]
     shots: int
     stream: int
+
+    def key(self) -> tuple[object, ...]:
+        """Return what tells two samplings apart."""
+        return (self.wires, self.letters.tobytes(), self.shots, self.stream)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +99,7 @@ class Requests:
             self.dense_state,
             self.spectra,
             self.bitstrings.tobytes(),
-            self.samplings,
+            tuple(sampling.key() for sampling in self.samplings),
             self.outcomes,
             self.tensors,
         )
@@ -108,14 +112,14 @@ class Interpretation:
     Attributes
     ----------
     requests : Requests
-    readings : tuple of Reading
+    readings : tuple of results.Reading or of shots.ShotReading
         One per measurement, in order.
     batch : int or None
         Size of the batch of coefficients, if any observable has one.
     """
 
     requests: Requests
-    readings: tuple[results.Reading, ...]
+    readings: tuple[Any, ...]
     batch: int | None
 
 
@@ -149,13 +153,13 @@ def interpret(measurements: Sequence[Any], sites: Sites) -> Interpretation:
     >>> found.requests.word_wires  # one word serves both
     array([1], dtype=uint32)
     """
-    request = _Request(sites)
+    request = Builder(sites)
     readings = tuple(request.reading(measurement) for measurement in measurements)
-    return Interpretation(request.freeze(), readings, request.batch)
+    return request.interpretation(readings)
 
 
-class _Request:
-    """The request while it grows."""
+class Builder:
+    """The request of a circuit while it grows."""
 
     def __init__(self, sites: Sites) -> None:
         self.sites = sites
@@ -201,7 +205,7 @@ class _Request:
             observable.wires
         ):
             return self.projector(observable, variance)
-        matrix = _hermitian_matrix(observable)
+        matrix = hermitian_matrix(observable)
         if matrix.ndim == 3:
             self.require_batch(len(matrix), observable)
         return results.MatrixMoment(self.density(observable.wires), matrix, variance)
@@ -277,7 +281,7 @@ class _Request:
             index = known.get(word)
             if index is None:
                 index = known[word] = len(known)
-                letters = sorted([(sites[wire], _LETTERS[letter]) for wire, letter in word.items()])
+                letters = sorted([(sites[wire], LETTERS[letter]) for wire, letter in word.items()])
                 self.word_counts.append(len(letters))
                 for site, letter in letters:
                     self.word_wires.append(site)
@@ -294,6 +298,10 @@ class _Request:
                 "All batches in a circuit must have one size."
             )
         self.batch = size
+
+    def interpretation(self, readings: tuple[Any, ...]) -> Interpretation:
+        """Return the request with its readings."""
+        return Interpretation(self.freeze(), readings, self.batch)
 
     def freeze(self) -> Requests:
         return Requests(
@@ -322,15 +330,15 @@ class _Request:
 
 _NO_COEFFICIENTS = np.empty((1, 0))
 
-_READERS: dict[type, Callable[[_Request, Any], results.Reading]] = {
-    ExpectationMP: _Request.expectation,
-    VarianceMP: _Request.variance,
-    ProbabilityMP: _Request.distribution,
-    StateMP: _Request.state,
-    DensityMatrixMP: _Request.reduced_density,
-    PurityMP: _Request.purity,
-    VnEntropyMP: _Request.entropy,
-    MutualInfoMP: _Request.mutual_information,
+_READERS: dict[type, Callable[[Builder, Any], results.Reading]] = {
+    ExpectationMP: Builder.expectation,
+    VarianceMP: Builder.variance,
+    ProbabilityMP: Builder.distribution,
+    StateMP: Builder.state,
+    DensityMatrixMP: Builder.reduced_density,
+    PurityMP: Builder.purity,
+    VnEntropyMP: Builder.entropy,
+    MutualInfoMP: Builder.mutual_information,
 }
 
 MEASUREMENTS: Final = frozenset(kind.__name__ for kind in _READERS)
@@ -353,13 +361,13 @@ def require_offered(measurement: Any) -> None:
     >>> require_offered(qml.sample(wires=0))
     Traceback (most recent call last):
     ...
-    pennylane.exceptions.DeviceError: Measurement sample(wires=[0]) is not offered ...
+    pennylane.exceptions.DeviceError: Measurement sample(wires=[0]) not accepted for analytic ...
     """
     if type(measurement) not in _READERS and not isinstance(measurement, StateMeasurement):
         raise DeviceError(
-            f"Measurement {measurement} is not offered by bondline.mps, which is analytic in this "
-            "version. It returns expval, var, probs, state, density_matrix, purity, vn_entropy "
-            "and mutual_info."
+            f"Measurement {measurement} not accepted for analytic simulation on bondline.mps. "
+            "Give the QNode shots with qml.set_shots, or measure expval, var, probs, state, "
+            "density_matrix, purity, vn_entropy or mutual_info."
         )
 
 
@@ -379,7 +387,7 @@ def _require_few(wires: Any, limit: int, owner: Any) -> None:
         )
 
 
-def _hermitian_matrix(observable: Any) -> NDArray[np.complex128]:
+def hermitian_matrix(observable: Any) -> NDArray[np.complex128]:
     """Matrix of an observable without a Pauli form, in the order of its own wires."""
     size = len(observable.wires)
     if size > MATRIX_WIRES:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bondline.account import Account
 from bondline.config import MpsConfig
 from bondline.errors import LowFidelityError, LowFidelityWarning
+from bondline.verdict import find_losses, message, ranges, structure_key
+from bondline.warnings_once import GivenOnce, user_stacklevel
 
 if TYPE_CHECKING:
-    from bondline._core import GroupResult
+    from bondline.group import Group
     from bondline.lowering import Circuit
 
 REPORT_LIMIT: Final = 1024
@@ -28,11 +32,25 @@ class Report:
 
     Attributes
     ----------
-    norm : float
-        <psi|psi> of the state that was never renormalised: an *estimate* of its fidelity. It
-        assumes that truncation errors add incoherently, which holds for random and
-        hardware-efficient circuits; for smooth ones (small-angle Trotter steps) it is too high.
-        In complex64 it drifts by about 5e-8 a step, above 1 too, because gates are rounded.
+    norm, log_norm : float
+        <psi|psi> of the state that was never renormalised, and its natural logarithm, for where
+        the norm itself underflows. An estimate of the fidelity if truncation errors add up
+        incoherently, as in random and hardware-efficient circuits. In complex64 it drifts by about
+        5e-8 a step, above 1 too, because gates are rounded.
+    coherence : float
+        ln F / ln norm of a run at half the bond dimension, F its overlap with this run: how much
+        faster than the norm the fidelity falls. About 1 for random circuits, 3 to 16 for smooth
+        ones (small Trotter steps); nan where it was not measured.
+    fidelity_estimate : float
+        norm to the power max(1, coherence), or the norm itself where coherence is nan.
+    fidelity_method : {"coherence-corrected", "norm"}
+        Which of the two it is.
+    light_cone : tuple of float or None
+        For each measurement, the weight discarded in its light cone; None for a value of the
+        whole state.
+    value_fidelities : tuple of float
+        For each measurement, the figure that ``min_fidelity`` is compared with: exp(-weight in the
+        light cone · max(1, coherence)) for a local value, else ``fidelity_estimate``.
     discarded : ndarray of float64, shape (wires - 1,)
         Weight discarded at the bond right of each site.
     bonds : ndarray of uint32, shape (wires - 1,)
@@ -41,19 +59,22 @@ class Report:
         Largest bond dimension on the way.
     saturated : ndarray of bool, shape (wires - 1,)
         Bonds that ``max_bond_dim`` cut.
-    light_cone : tuple of float or None
-        For each measurement, the weight discarded in its light cone; None for a value of the
-        whole state, which ``norm`` judges.
     methods : mapping of str to int
         Truncation steps by method, summed over the circuits of one structure in the call.
     sweeps : int
         Canonicalising sweeps.
+    branches : int
+        Histories of mid-circuit outcomes that were followed.
+    peak_bytes : int
+        Largest size of the state.
     seconds : float
         Wall time in the engine.
     steps : int
         Fused two-site steps.
     wires : tuple
         Wire label on each site of the final order.
+    seed : tuple of two int, or None
+        Key of the random numbers, where shots were drawn.
     max_bond_dim : int or None
         The setting it ran under.
     readout : str
@@ -63,16 +84,24 @@ class Report:
     """
 
     norm: float
+    log_norm: float
+    coherence: float
+    fidelity_estimate: float
+    fidelity_method: Literal["coherence-corrected", "norm"]
+    light_cone: tuple[float | None, ...]
+    value_fidelities: tuple[float, ...]
     discarded: NDArray[np.float64]
     bonds: NDArray[np.uint32]
     largest_bond: int
     saturated: NDArray[np.bool_]
-    light_cone: tuple[float | None, ...]
     methods: Mapping[str, int]
     sweeps: int
+    branches: int
+    peak_bytes: int
     seconds: float
     steps: int
     wires: tuple[Any, ...]
+    seed: tuple[int, int] | None
     max_bond_dim: int | None
     readout: str
     gradient_method: str | None
@@ -92,80 +121,60 @@ class Report:
         """Truncation steps whose first method was not accurate enough."""
         return self.methods.get("fallback", 0)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain Python numbers, strings and lists, ready for JSON.
+
+        Returns
+        -------
+        dict of str to object
+            One entry per attribute, and ``total_discarded``; nan becomes None.
+
+        Examples
+        --------
+        >>> import json
+        >>> import pennylane as qml
+        >>> dev = qml.device("bondline.mps", wires=2)
+        >>> value = dev.execute(qml.tape.QuantumScript([qml.CNOT([0, 1])], [qml.expval(qml.Z(1))]))
+        >>> json.loads(json.dumps(dev.reports[0].to_dict()))["largest_bond"]
+        1
+        """
+        found = {name: _plain(getattr(self, name)) for name in self.__slots__}
+        return {**found, "total_discarded": self.total_discarded}
+
     def __str__(self) -> str:
         """Return a readable paragraph."""
         lines = [
             f"{len(self.wires)} wires, {self.steps} two-site steps in {self.seconds:.3g} s; "
-            f"largest bond {self.largest_bond} (max_bond_dim={self.max_bond_dim})."
+            f"largest bond {self.largest_bond} (max_bond_dim={self.max_bond_dim}), "
+            f"{_size(self.peak_bytes)}."
         ]
         if self.total_discarded == 0.0:
             lines.append("Nothing was discarded beyond rounding.")
         else:
             lines.append(
-                f"Discarded weight {self.total_discarded:.3g} over all bonds; "
-                f"norm {self.norm:.6g}, an estimate of the fidelity of the whole state that can "
-                "be too high for smooth circuits."
+                f"Discarded weight {self.total_discarded:.3g} over all bonds; {self._estimate()}"
             )
         if self.saturated_bonds:
-            lines.append(f"Bonds {_ranges(self.saturated_bonds)} were cut by max_bond_dim.")
+            lines.append(f"Bonds {ranges(self.saturated_bonds)} were cut by max_bond_dim.")
         for position, weight in enumerate(self.light_cone):
             if weight:
                 lines.append(f"Measurement {position}: {weight:.3g} discarded in its light cone.")
         if self.fallbacks:
             lines.append(f"{self.fallbacks} truncations fell back to a more accurate method.")
+        if self.branches > 1:
+            lines.append(f"{self.branches} histories of mid-circuit outcomes were followed.")
         return " ".join(lines)
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Account:
-    """What the engine tells about a group, without its values; the names are the engine's."""
-
-    norm: NDArray[np.float64]
-    discarded: NDArray[np.float64]
-    bonds: NDArray[np.uint32]
-    largest_bond: NDArray[np.uint32]
-    saturated: NDArray[np.bool_]
-    cone_words: NDArray[np.float64]
-    cone_variances: NDArray[np.float64]
-    cone_probabilities: NDArray[np.float64]
-    cone_densities: NDArray[np.float64]
-    methods: Mapping[str, int]
-    sweeps: NDArray[np.uint32]
-    seconds: NDArray[np.float64]
-    n_steps: int
-    wire_of_site: NDArray[np.uint32]
-
-    @classmethod
-    def of(cls, result: GroupResult) -> Account:
-        """Keep the account of a result and let go of its values.
-
-        Parameters
-        ----------
-        result : GroupResult
-
-        Returns
-        -------
-        Account
-        """
-        return cls(*[getattr(result, name) for name in cls.__slots__])
-
-    def loss(self) -> float:
-        """Return the largest loss of any row, by norm or by light cone.
-
-        Returns
-        -------
-        float
-        """
-        if not self.discarded.any():
-            return 0.0
-        cones = (
-            self.cone_words,
-            self.cone_variances,
-            self.cone_probabilities,
-            self.cone_densities,
+    def _estimate(self) -> str:
+        if self.fidelity_method == "norm":
+            return (
+                f"norm {self.norm:.6g}, an estimate of the fidelity of the whole state that can "
+                "be too high for smooth circuits."
+            )
+        return (
+            f"estimated fidelity of the whole state {self.fidelity_estimate:.6g}, from the norm "
+            f"{self.norm:.6g} and the coherence {self.coherence:.3g} of its errors."
         )
-        largest = max(float(cone.max(initial=0.0)) for cone in cones)
-        return max(largest, 1.0 - float(self.norm.min(initial=1.0)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,7 +184,7 @@ class Evidence:
     circuits: Sequence[Circuit]
     accounts: Sequence[Account]
     config: MpsConfig
-    gradient_method: str | None
+    gradient_method: object
 
     def reports(self) -> deque[Report]:
         """Return a report for each row of each circuit, the last ``REPORT_LIMIT`` of them.
@@ -207,109 +216,95 @@ class Evidence:
         Report
         """
         account = self.accounts[circuit.group]
-        cones = [reading.cone(account, slice(row, row + 1)) for reading in circuit.readings]
+        rows = slice(row, row + 1)
+        cones = [reading.cone(account, rows) for reading in circuit.readings]
+        local = self.config.readout == "local"
+        judged = [account.fidelity(rows, cone if local else None) for cone in cones]
+        coherence = float(account.coherence[row])
         return Report(
             norm=float(account.norm[row]),
+            log_norm=float(account.log_norm[row]),
+            coherence=coherence,
+            fidelity_estimate=float(account.fidelity(rows)[0]),
+            fidelity_method="norm" if math.isnan(coherence) else "coherence-corrected",
+            light_cone=tuple(None if cone is None else float(cone[0]) for cone in cones),
+            value_fidelities=tuple(float(found[0]) for found in judged),
             discarded=account.discarded[row],
             bonds=account.bonds[row],
             largest_bond=int(account.largest_bond[row]),
             saturated=account.saturated[row],
-            light_cone=tuple(None if cone is None else float(cone[0]) for cone in cones),
             methods=dict(account.methods),
             sweeps=int(account.sweeps[row]),
+            branches=int(account.branches[row]),
+            peak_bytes=int(account.peak_bytes[row]),
             seconds=float(account.seconds[row]),
             steps=account.n_steps,
             wires=tuple(circuit.wires[wire] for wire in account.wire_of_site),
+            seed=_seed(circuit, row),
             max_bond_dim=self.config.max_bond_dim,
             readout=self.config.readout,
-            gradient_method=self.gradient_method,
+            gradient_method=_method_name(self.gradient_method),
         )
 
-    def judge(self) -> None:
+    def judge(self, groups: Sequence[Group], given: GivenOnce) -> None:
         """Warn, raise or do nothing, as ``on_low_fidelity`` says, if too much was discarded.
 
-        A local value is judged by the weight discarded in its light cone, a value of the whole
-        state (and every value under ``readout="state"``) by the norm of the state.
+        Parameters
+        ----------
+        groups : sequence of Group
+            As the engine ran them.
+        given : GivenOnce
+            The warnings that the device has given: one for circuits of one structure under the
+            same settings, which is once per QNode.
 
         Raises
         ------
         LowFidelityError
-            If the setting is "raise".
+            If the setting is "raise"; at every call.
         """
-        allowed = 1.0 - self.config.min_fidelity
         if self.config.on_low_fidelity == "ignore":
             return
-        suspects = {
-            place for place, account in enumerate(self.accounts) if account.loss() > allowed
-        }
-        if not suspects:
+        finding = find_losses(self.circuits, self.accounts, self.config)
+        if finding is None:
             return
-        message = self._message(allowed, suspects)
-        if message is None:
-            return
+        text = message(finding, self.circuits, self.accounts, self.config)
         if self.config.on_low_fidelity == "raise":
-            raise LowFidelityError(message)
-        warnings.warn(message, LowFidelityWarning, stacklevel=3)
-
-    def _message(self, allowed: float, suspects: set[int]) -> str | None:
-        """Describe the worst value and count the others; None if every value is good."""
-        worst: tuple[float, int, int, int, bool] | None = None
-        affected = 0
-        for position, circuit in enumerate(self.circuits):
-            if circuit.group not in suspects:
-                continue
-            account = self.accounts[circuit.group]
-            for number, reading in enumerate(circuit.readings):
-                local = self.config.readout == "local"
-                cone = reading.cone(account, circuit.rows) if local else None
-                losses = 1.0 - account.norm[circuit.rows] if cone is None else cone
-                row = int(losses.argmax())
-                if losses[row] <= allowed:
-                    continue
-                affected += 1
-                if worst is None or losses[row] > worst[0]:
-                    worst = (float(losses[row]), position, row, number, cone is None)
-        if worst is None:
-            return None
-        loss, position, row, number, is_global = worst
-        circuit = self.circuits[position]
-        member = "" if circuit.batch is None else f", row {row} of its batch"
-        floor = self.config.min_fidelity
-        if is_global:
-            finding = (
-                f"estimated fidelity {1.0 - loss:.3g} is below min_fidelity {floor:g} (the norm of "
-                "the truncated state, an estimate that can be too high for smooth circuits)"
-            )
-        else:
-            finding = (
-                f"the weights discarded in its light cone add up to {loss:.3g}, more than the "
-                f"{allowed:.3g} that min_fidelity {floor:g} allows"
-            )
-        others = "" if affected == 1 else f" {affected} values of this call are affected."
-        return (
-            f"Circuit {position}, measurement {number}{member}: {finding}. "
-            f"{self._way_out(circuit, row)}{others}"
-        )
-
-    def _way_out(self, circuit: Circuit, row: int) -> str:
-        account = self.accounts[circuit.group]
-        full = np.flatnonzero(account.saturated[circuit.rows.start + row]).tolist()
-        bound = self.config.max_bond_dim
-        if full and bound is not None:
-            return (
-                f"Bonds {_ranges(full)} were cut by max_bond_dim={bound}; "
-                f"try max_bond_dim={2 * bound} and compare."
-            )
-        return "No bond was cut by max_bond_dim: lower cutoff and compare."
+            raise LowFidelityError(text)
+        config = self.config
+        key = structure_key(groups[self.circuits[finding.circuit].group])
+        settings = (config.max_bond_dim, config.cutoff, config.c_dtype, config.readout)
+        if given.first((key, *settings, config.min_fidelity)):
+            warnings.warn(text, LowFidelityWarning, stacklevel=user_stacklevel())
 
 
-def _ranges(numbers: Iterable[int]) -> str:
-    """Write sorted numbers as ranges: 1, 3-5, 8."""
-    spans: list[list[int]] = []
-    for number in numbers:
-        if spans and number == spans[-1][1] + 1:
-            spans[-1][1] = number
-        else:
-            spans.append([number, number])
-    texts = [str(low) if low == high else f"{low}-{high}" for low, high in spans]
-    return ", ".join(texts if len(texts) <= 8 else [*texts[:8], "…"])
+def _seed(circuit: Circuit, row: int) -> tuple[int, int] | None:
+    if circuit.seeds is None:
+        return None
+    first, second = circuit.seeds[row - circuit.rows.start].tolist()
+    return first, second
+
+
+def _method_name(method: object) -> str | None:
+    """Name a gradient method; PennyLane may hand the transform that computes it."""
+    if method is None or isinstance(method, str):
+        return method
+    function = getattr(method, "tape_transform", method)
+    return str(getattr(function, "__name__", type(method).__name__))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(name): _plain(entry) for name, entry in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _size(count: float) -> str:
+    for unit in ("bytes", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.3g} {unit}"
+        count /= 1024
+    return f"{count:.3g} GiB"

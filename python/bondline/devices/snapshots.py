@@ -2,8 +2,11 @@
 
 from typing import Any
 
-from pennylane.exceptions import DeviceError
+from pennylane.measurements import SampleMeasurement, StateMeasurement
 from pennylane.ops import Snapshot
+
+from bondline.observables import require_offered
+from bondline.sampling import require_sampled
 
 
 def snapshot_circuits(tape: Any) -> list[tuple[Any, Any]]:
@@ -21,7 +24,7 @@ def snapshot_circuits(tape: Any) -> list[tuple[Any, Any]]:
     Raises
     ------
     pennylane.exceptions.DeviceError
-        If a snapshot asks for shots.
+        If a snapshot holds a measurement that is not offered.
 
     Notes
     -----
@@ -30,14 +33,17 @@ def snapshot_circuits(tape: Any) -> list[tuple[Any, Any]]:
     found = []
     for position, operator in enumerate(tape.operations):
         if isinstance(operator, Snapshot):
-            shots = operator.hyperparameters["shots"]
-            if shots and shots != "workflow":
-                raise DeviceError(
-                    f"Snapshot {operator.tag!r} asks for {shots} shots, and bondline.mps is "
-                    "analytic in this version. Remove the shots of the snapshot."
-                )
             measurement = operator.hyperparameters["measurement"]
-            circuit = tape.copy(operations=tape.operations[:position], measurements=[measurement])
+            shots = operator.hyperparameters["shots"]
+            if shots == "workflow":
+                # A value of the state has no shots; the others take those of the circuit.
+                exact = isinstance(measurement, StateMeasurement)
+                sampled = isinstance(measurement, SampleMeasurement)
+                shots = None if exact and not sampled else tape.shots
+            circuit = tape.copy(
+                operations=tape.operations[:position], measurements=[measurement], shots=shots
+            )
+            (require_sampled if circuit.shots else require_offered)(measurement)
             found.append((operator.tag, circuit))
     return found
 

@@ -40,7 +40,7 @@ impl MemoryPlan {
             // Old and new tensors of a level live side by side, and so do the two states where both
             // few-wire and global values are asked; and a step's buffers.
             let copies =
-                if group.requests.has_local() && group.requests.dense_state { 3.0 } else { 2.0 };
+                if group.requests.has_local() && group.requests.has_global() { 3.0 } else { 2.0 };
             let buffers = 640.0 * plan.max_bond().powi(2);
             let state = copies * plan.peak_elements() * entry + buffers;
             bound = bound.max(state + working);
@@ -85,6 +85,10 @@ fn request_bytes(group: &Group) -> (f64, f64, String) {
     for wires in group.requests.densities.iter().map(Vec::len) {
         let bytes = 16.0 * numbers(wires, 2.0);
         parts.push((rows * bytes, bytes, format!("a density matrix of {wires} wires")));
+    }
+    for sampling in &group.requests.samplings {
+        let bytes = (sampling.shots * n) as f64;
+        parts.push((rows * bytes, 2.0 * bytes, format!("{} shots of {n} wires", sampling.shots)));
     }
     let what = parts.iter().max_by(|a, b| a.0.total_cmp(&b.0)).map(|part| part.2.clone());
     let kept = parts.iter().map(|part| part.0).sum();

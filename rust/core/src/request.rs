@@ -59,6 +59,12 @@ impl Requests {
             && self.densities.is_empty())
     }
 
+    /// Whether some value is of the whole state (read from the swept state).
+    #[must_use]
+    pub fn has_global(&self) -> bool {
+        self.dense_state || !self.samplings.is_empty()
+    }
+
     /// Rough number of operations to read one row of `n_wires` wires at the smallest bonds.
     pub(crate) fn flops(&self, n_wires: usize) -> f64 {
         let outcomes = |wires: usize, factor: f64| (factor * wires as f64).exp2();
@@ -66,7 +72,9 @@ impl Requests {
         let densities = self.densities.iter().map(|wires| outcomes(wires.len(), 2.0));
         let dense = if self.dense_state { outcomes(n_wires, 1.0) } else { 0.0 };
         let terms = (self.words.len() + 10 * self.variance_terms.len()) as f64;
-        1e3 * (terms + probabilities.sum::<f64>() + densities.sum::<f64>()) + 1e2 * dense
+        let shots: usize = self.samplings.iter().map(|sampling| sampling.shots).sum();
+        let sampled = 1e2 * (shots * n_wires) as f64;
+        1e3 * (terms + probabilities.sum::<f64>() + densities.sum::<f64>()) + 1e2 * dense + sampled
     }
 
     /// Wires of every few-wire value: words, variances, probabilities, densities, in this order.

@@ -215,8 +215,8 @@ impl Job {
         // global ones the swept state: each the same whatever else is asked.
         let threshold = SWEEP_WEIGHT_PER_BOND * (n - 1) as f64;
         let local = self.settings.readout == Readout::Local;
-        let causal_wanted = local && (requests.has_local() || !requests.dense_state);
-        let global_wanted = requests.dense_state || !local;
+        let causal_wanted = local && (requests.has_local() || !requests.has_global());
+        let global_wanted = requests.has_global() || !local;
         let causal = if causal_wanted { Some(evolved(None)?) } else { None };
         let swept = match &causal {
             Some((_, log)) if log.discarded.iter().sum::<f64>() <= threshold => None,
@@ -253,7 +253,7 @@ impl Job {
             densities: values.densities(few, shared.cancel)?,
             spectra: Vec::new(),
             log_probabilities: Vec::new(),
-            samples: Vec::new(),
+            samples: values.samples(global, global_log, shared.parallelism, shared.cancel)?,
             outcomes: Vec::new(),
             tensors: None,
             schmidt_values: None,
@@ -297,7 +297,6 @@ fn not_yet(group: &Group) -> Result<()> {
         (!structure.loaded().wires.is_empty(), "initial states"),
         (!requests.spectra.is_empty(), "entanglement spectra"),
         (!requests.bitstrings.is_empty(), "probabilities of bitstrings"),
-        (!requests.samplings.is_empty(), "shots"),
         (requests.tensors, "the tensors of the state"),
     ];
     match what.iter().find(|(asked, _)| *asked) {

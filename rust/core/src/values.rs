@@ -6,10 +6,13 @@ use crate::cancel::Cancel;
 use crate::circuit::{Plan, Width};
 use crate::error::Result;
 use crate::mps::{
-    EvolutionLog, LightCones, Mps, PauliSum, PauliWord, Readout, probabilities,
-    reduced_density_matrix, variance,
+    Bases, EvolutionLog, LightCones, Mps, Parallelism, PauliSum, PauliWord, Readout, canonicalise,
+    probabilities, reduced_density_matrix, sample, variance,
 };
-use crate::request::Requests;
+use crate::pauli::Pauli;
+use crate::request::{Requests, Sampling};
+use crate::rng::ShotKey;
+use crate::run::SampleResult;
 use crate::scalar::{C64, Scalar};
 
 /// The requested few-wire values of one row, on sites.
@@ -71,6 +74,42 @@ impl Values<'_> {
         lists.collect()
     }
 
+    /// Shots, from the canonical form of the global state.
+    pub fn samples<T: Scalar>(
+        &self,
+        state: &Mps<T>,
+        log: &EvolutionLog,
+        parallelism: Parallelism,
+        cancel: &Cancel,
+    ) -> Result<Vec<SampleResult>> {
+        if self.requests.samplings.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Conditional probabilities need the sites to the right to be exactly canonical.
+        let swept;
+        let state = if log.discarded.iter().any(|weight| *weight > 0.0) {
+            let mut copy = state.clone();
+            canonicalise(&mut copy, cancel)?;
+            swept = copy;
+            &swept
+        } else {
+            state
+        };
+        let samplings = self.requests.samplings.iter();
+        samplings
+            .map(|sampling| {
+                let sites = self.sites(&sampling.wires);
+                let bases = bases(sampling, &sites);
+                let key = ShotKey::new(self.requests.seeds[self.row], sampling.stream);
+                let drawn = sample(state, &bases, sampling.shots, &key, parallelism, cancel)?;
+                let shots = (0..sampling.shots).map(|shot| shot * bases.sites);
+                let bits = shots.flat_map(|start| sites.iter().map(move |site| start + site));
+                let bits = bits.map(|at| drawn[at]).collect();
+                Ok(SampleResult { bits, outcomes: Vec::new() })
+            })
+            .collect()
+    }
+
     pub fn cones(&self, log: &EvolutionLog) -> Vec<f64> {
         let supports: Vec<Range<usize>> = self
             .plan
@@ -95,4 +134,18 @@ impl Values<'_> {
         let values: Vec<Vec<usize>> = self.requests.supports().iter().map(span).collect();
         cones.discarded_weight(values.iter().map(Vec::as_slice))
     }
+}
+
+/// The letters of a sampling on the sites up to the last measured one.
+fn bases(sampling: &Sampling, measured: &[usize]) -> Bases {
+    let sites = measured.iter().max().map_or(0, |last| last + 1);
+    let columns = measured.len().max(1);
+    let rows = sampling.letters.len() / columns;
+    let mut letters = vec![Pauli::Z; rows.max(1) * sites];
+    for (row, own) in sampling.letters.chunks_exact(columns).enumerate() {
+        for (&site, &letter) in measured.iter().zip(own) {
+            letters[row * sites + site] = letter;
+        }
+    }
+    Bases { sites, letters }
 }

@@ -85,6 +85,9 @@ impl Circuit {
 
     fn add_random(&mut self, id: usize, random: &mut Random) {
         let spec = &GATES[id];
+        if matches!(spec.kind, GateKind::UserMany | GateKind::Measure) {
+            return;
+        }
         let wires = if spec.wires == 0 { random.below(self.n_wires + 1) } else { spec.wires };
         if wires > self.n_wires {
             return;
