@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 /// Largest modulus of an entry of U^H U − 1 that a given matrix may have.
 const UNITARITY: f64 = 1e-6;
 
-/// The matrices of a plan's steps.
+/// The matrices of a segment's steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bound {
     /// One per step, in the order of the steps: 4×4, row-major, the left site most significant; of
@@ -34,35 +34,46 @@ impl Structure {
     /// [`Error::InvalidInput`] if the row has the wrong length, a parameter or entry is not finite,
     /// or a matrix is not unitary to 1e-6, naming the gate.
     pub fn check_row(&self, parameters: &[f64], matrices: &[C64]) -> Result<()> {
-        Row { structure: self, parameters, matrices }.check()
+        Row { structure: self, parameters, matrices, outcomes: &[] }.check()
     }
 }
 
 impl Plan {
-    /// Computes the matrix of every step for one row that [`Structure::check_row`] has passed.
+    /// Computes the matrix of every step of segment `segment` for one row that
+    /// [`Structure::check_row`] has passed. `outcomes` are those of the measurements before the
+    /// segment: a gate whose condition they fail is the identity.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidInput`] if a row has the wrong length or `structure` is not the one that the
-    /// plan was made for.
+    /// [`Error::InvalidInput`] if a row has the wrong length, `structure` is not the one that the
+    /// plan was made for, or the outcomes are not those before a segment of it.
     pub fn bind(
         &self,
+        segment: usize,
         structure: &Structure,
         parameters: &[f64],
         matrices: &[C64],
+        outcomes: &[bool],
     ) -> Result<Bound> {
         if !self.fits(structure) {
             return Err(Error::invalid("the plan was made for another circuit structure"));
         }
-        let row = Row { structure, parameters, matrices };
+        let Some(own) = self.segments().get(segment).filter(|_| outcomes.len() == segment) else {
+            return Err(Error::invalid(format!(
+                "segment {segment} of {} begins after {segment} measurements, got {} outcomes",
+                self.segments().len(),
+                outcomes.len()
+            )));
+        };
+        let row = Row { structure, parameters, matrices, outcomes };
         row.check_lengths()?;
-        let bound = self.steps().iter().map(|step| match step.width {
+        let bound = self.steps()[own.steps.clone()].iter().map(|step| match step.width {
             Width::One => row.one_site_step(self.parts(step)),
             Width::Two => row.two_site_step(self.parts(step)),
         });
         let mut bound = Bound { matrices: bound.collect::<Result<_>>()?, phase: ONE };
         // A product of phases, not the phase of a sum: exact for large angles, too.
-        for factor in self.phases() {
+        for factor in self.phases(own) {
             let gate = structure.gate(factor.gate as usize);
             bound.phase *= phase(-factor.scale * row.angle(&gate));
         }
@@ -76,6 +87,8 @@ struct Row<'a> {
     structure: &'a Structure,
     parameters: &'a [f64],
     matrices: &'a [C64],
+    /// Of the measurements so far.
+    outcomes: &'a [bool],
 }
 
 impl Row<'_> {
@@ -154,6 +167,16 @@ impl Row<'_> {
         Ok(())
     }
 
+    /// Whether the gate acts after these outcomes; if not, the identity takes the place of its
+    /// operator, whatever form that has.
+    fn acts(&self, gate: &Gate<'_>) -> bool {
+        gate.condition.is_none_or(|at| {
+            let condition = &self.structure.conditions()[at];
+            let outcome = |&m: &u32| usize::from(self.outcomes[m as usize]);
+            condition.holds[condition.measurements.iter().fold(0, |at, m| 2 * at + outcome(m))]
+        })
+    }
+
     fn own_parameters(&self, gate: &Gate<'_>) -> &[f64] {
         &self.parameters[gate.first_parameter..gate.first_parameter + gate.spec.parameters]
     }
@@ -163,8 +186,12 @@ impl Row<'_> {
             [gate.first_entry..gate.first_entry + gate.spec.matrix_entries(gate.wires.len())]
     }
 
-    /// The angle of a rotation or phase; that of an adjoint is negative.
+    /// The angle of a rotation or phase; that of an adjoint is negative, that of one that does not
+    /// act is 0.
     fn angle(&self, gate: &Gate<'_>) -> f64 {
+        if !self.acts(gate) {
+            return 0.0;
+        }
         let angle = self.own_parameters(gate).first().copied().unwrap_or(0.0);
         if gate.adjoint { -angle } else { angle }
     }
@@ -222,6 +249,9 @@ impl Row<'_> {
             }
             Source::Gate { gate } => {
                 let gate = self.structure.gate(gate as usize);
+                if !self.acts(&gate) {
+                    return Ok(IDENTITY2);
+                }
                 let matrix = match (gate.spec.kind, self.entries(&gate)) {
                     (GateKind::One(matrix), _) => matrix(self.own_parameters(&gate)),
                     (GateKind::UserOne, &[a, b, c, d]) => [a, b, c, d],
@@ -244,8 +274,12 @@ impl Row<'_> {
             }
             Source::Gate { gate } => {
                 let gate = self.structure.gate(gate as usize);
+                if !self.acts(&gate) {
+                    return Ok(kron(&IDENTITY2, &IDENTITY2));
+                }
                 let matrix = match gate.spec.kind {
                     GateKind::Two(matrix) => matrix(self.own_parameters(&gate)),
+                    GateKind::Relabel => swap(),
                     GateKind::UserTwo => {
                         let mut matrix = [ZERO; 16];
                         matrix.copy_from_slice(self.entries(&gate));

@@ -31,7 +31,7 @@ mod tests_input;
 pub use bind::Bound;
 pub use gate_table::{ADJOINT_BIT, GATES, GateKind, GateSpec};
 pub use order::Ordering;
-pub use parts::{Fixed, Part, Placement, PlannedStep, Source, Width};
+pub use parts::{Fixed, Part, Placement, PlannedStep, Segment, Source, Width};
 pub use plan::{Plan, PlanSettings};
 pub use structure::{CircuitArrays, Condition, Gate, Loaded, Measure, Structure};
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::bonds::BondBounds;
 use super::layout::{Layout, dry_run};
 use super::order::{Ordering, lay_out_in_order};
-use super::parts::{Part, PhaseFactor, PlannedStep, Width};
+use super::parts::{Part, PhaseFactor, PlannedStep, Segment, Width};
 use super::structure::Structure;
 use crate::error::{Error, Result};
 
@@ -66,6 +66,13 @@ impl Plan {
         &self.layout.levels
     }
 
+    /// The stretches between mid-circuit measurements, one more than those: measurement m ends
+    /// segment m.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.layout.segments
+    }
+
     /// Mid-circuit measurements of the circuit.
     #[must_use]
     pub fn n_measures(&self) -> usize {
@@ -122,7 +129,7 @@ impl Plan {
     ) -> (f64, f64) {
         let (loaded, order) = (structure.loaded(), &self.layout.order);
         let bounds = BondBounds::initial(loaded, order, limit).tightened(loaded, order, dims);
-        let cost = dry_run(&self.layout.steps, &self.layout.levels, bounds);
+        let cost = dry_run(&self.layout.steps, &self.layout.levels, &self.layout.segments, bounds);
         (cost.peak_elements, cost.max_bond)
     }
 
@@ -151,8 +158,8 @@ impl Plan {
         self.sizes == sizes(structure)
     }
 
-    pub(super) fn phases(&self) -> &[PhaseFactor] {
-        &self.layout.phases
+    pub(super) fn phases(&self, segment: &Segment) -> &[PhaseFactor] {
+        &self.layout.phases[segment.phases.clone()]
     }
 }
 

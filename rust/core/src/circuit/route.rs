@@ -23,6 +23,8 @@ pub(super) struct Routed {
     pub(super) operations: Vec<SiteOperation>,
     /// The global phases.
     pub(super) phases: Vec<PhaseFactor>,
+    /// The measurements.
+    pub(super) cuts: Vec<Cut>,
     /// Final site of each wire.
     pub(super) site_of_wire: Vec<usize>,
     /// Final wire of each site.
@@ -30,6 +32,17 @@ pub(super) struct Routed {
     /// Swaps made for distance or for the final order, plus sites that rotations had to bridge; 0 says that no other site
     /// order can save anything.
     pub(super) detours: usize,
+}
+
+/// A measurement between operations.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cut {
+    /// Operations before it.
+    pub(super) operations: usize,
+    /// Global phases before it.
+    pub(super) phases: usize,
+    /// The measured site.
+    pub(super) site: usize,
 }
 
 /// How to route.
@@ -103,6 +116,7 @@ impl Router {
             routed: Routed {
                 operations: Vec::with_capacity(n_gates),
                 phases: Vec::new(),
+                cuts: Vec::new(),
                 site_of_wire,
                 wire_of_site,
                 detours: 0,
@@ -119,18 +133,24 @@ impl Router {
             (GateKind::One(_) | GateKind::UserOne, &[wire]) => {
                 self.add_one(self.site(wire), source);
             }
-            (GateKind::Two(_) | GateKind::UserTwo, &[first, second]) => {
+            (GateKind::Relabel, &[first, second]) if gate.only_renames() => {
+                self.exchange(self.site(first), self.site(second));
+            }
+            (GateKind::Two(_) | GateKind::UserTwo | GateKind::Relabel, &[first, second]) => {
                 let left = self.bring_together(gate, first, second);
                 let placement =
                     if self.site(first) == left { Placement::Forward } else { Placement::Reversed };
                 self.add_two(left, gate.spec.rank, self.limit, Part { source, placement });
             }
-            (GateKind::Relabel, &[first, second]) => {
-                self.exchange(self.site(first), self.site(second));
-            }
             (GateKind::PauliRotation { .. }, _) => self.add_rotation(gate),
             (GateKind::Phase, _) if gate.spec.parameters > 0 => {
                 self.routed.phases.push(PhaseFactor { gate: gate.position as u32, scale: 1.0 });
+            }
+            (GateKind::Measure, &[wire]) => {
+                let site = self.site(wire);
+                self.bounds.project(site);
+                let (operations, phases) = (self.routed.operations.len(), self.routed.phases.len());
+                self.routed.cuts.push(Cut { operations, phases, site });
             }
             // The identity; a structure holds no gate with another number of wires than its row's.
             _ => {}

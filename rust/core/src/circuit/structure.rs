@@ -61,6 +61,8 @@ pub struct Measure {
     pub reset: bool,
     /// The only outcome kept, if any.
     pub postselect: Option<bool>,
+    /// Whether shots with the other outcome are brought to the kept one rather than dropped.
+    pub fill: bool,
 }
 
 /// When a conditional gate acts.
@@ -108,14 +110,21 @@ pub struct Gate<'a> {
 
 impl<'a> Gate<'a> {
     /// The wires that the gate brings into contact, in its order: both of a two-wire gate, those of
-    /// a Pauli rotation whose letter is not I; none of a SWAP, which only renames.
+    /// a Pauli rotation whose letter is not I; none of a SWAP that only renames.
     pub(super) fn interacting_wires(&self) -> impl Iterator<Item = u32> + Clone + use<'a> {
         let (wires, letters) = match self.spec.kind {
+            GateKind::Relabel if !self.only_renames() => (self.wires, self.letters),
             GateKind::Relabel | GateKind::Phase => (&self.wires[..0], self.letters),
             _ => (self.wires, self.letters),
         };
         let acts = |at: usize| letters.get(at) != Some(&Pauli::I);
         wires.iter().enumerate().filter(move |(at, _)| acts(*at)).map(|(_, &wire)| wire)
+    }
+
+    /// Whether it is a SWAP that is done by calling its wires by each other's names: one that acts
+    /// in every history.
+    pub(super) fn only_renames(&self) -> bool {
+        matches!(self.spec.kind, GateKind::Relabel) && self.condition.is_none()
     }
 
     /// `gate 3 (CNOT on wires 0, 5)`: how messages name it.
@@ -209,7 +218,35 @@ impl Structure {
         structure.gates = gates;
         structure.wires = wires;
         structure.check_rest(&arrays.control_counts, n_controls, n_measures)?;
+        structure.check_measurements()?;
         Ok(structure)
+    }
+
+    /// Checks that every condition looks back, and that measurements are neither conditional nor
+    /// adjoint.
+    fn check_measurements(&self) -> Result<()> {
+        let mut measured = 0;
+        for gate in self.gates() {
+            let condition = gate.condition.map(|at| &self.condition_table[at]);
+            let is_measure = matches!(gate.spec.kind, GateKind::Measure);
+            let what = if is_measure && (condition.is_some() || gate.adjoint) {
+                "is a measurement, which can have neither a condition nor an adjoint".to_owned()
+            } else {
+                let looked_at = condition.and_then(|c| c.measurements.iter().max());
+                match looked_at {
+                    Some(&last) if last >= measured => format!(
+                        "depends on mid-circuit measurement {last}, but only {measured} come \
+                         before it"
+                    ),
+                    _ => {
+                        measured += u32::from(is_measure);
+                        continue;
+                    }
+                }
+            };
+            return Err(Error::at_gate(gate.position, format!("{} {what}", gate.describe())));
+        }
+        Ok(())
     }
 
     /// Checks what is not checked gate by gate.

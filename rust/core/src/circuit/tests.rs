@@ -279,7 +279,7 @@ fn check_against_gates(circuit: &Circuit, random: &mut Random) -> Result<()> {
         for ordering in [Ordering::Given, Ordering::Auto, Ordering::Explicit(explicit.clone())] {
             let plan = Plan::new(&structure, &settings(limit, ordering.clone()))?;
             check_levels(&plan);
-            let bound = plan.bind(&structure, &circuit.parameters, &circuit.matrices)?;
+            let bound = plan.bind(0, &structure, &circuit.parameters, &circuit.matrices, &[])?;
             assert_eq!(bound.matrices.len(), plan.steps().len());
             for (site, &wire) in plan.wire_of_site().iter().enumerate() {
                 assert_eq!(plan.site_of_wire()[wire], site);
@@ -433,7 +433,7 @@ fn swaps_and_identities_make_no_steps() -> Result<()> {
     assert!(plan.steps().is_empty() && plan.levels().is_empty());
     assert_eq!(plan.wire_of_site(), [4, 1, 2, 3, 0]);
     assert!(plan.flops() < 0.5 && plan.peak_elements() < 10.5 && plan.max_bond() < 1.5);
-    let bound = plan.bind(&structure, &circuit.parameters, &[])?;
+    let bound = plan.bind(0, &structure, &circuit.parameters, &[], &[])?;
     assert!((bound.phase - super::gate_matrices::phase(-0.3)).norm() < 1e-15);
     Ok(())
 }
@@ -503,7 +503,7 @@ fn the_product_of_two_unitaries_is_read_left_to_right() -> Result<()> {
     circuit.add("Hadamard", &[0], &[]).add("S", &[0], &[]);
     let structure = circuit.structure()?;
     let plan = Plan::new(&structure, &settings(None, Ordering::Given))?;
-    let bound = plan.bind(&structure, &[], &[])?;
+    let bound = plan.bind(0, &structure, &[], &[], &[])?;
     let expected = multiply2(&super::gate_matrices::s(&[]), &super::gate_matrices::hadamard(&[]));
     assert_eq!(bound.matrices[0][..4], expected);
     Ok(())
