@@ -27,7 +27,7 @@ use crate::request::Requests;
 use crate::result::{CircuitResult, SampleResult};
 use crate::rng::FIRST_MEASUREMENT_DRAW;
 use crate::scalar::Scalar;
-use crate::values::{Values, add_by_bond};
+use crate::values::Values;
 
 /// Most histories of an average. Each is a run of its own, so this many of the smallest circuits
 /// take seconds; where more are likely, as many shots tell as much.
@@ -228,8 +228,8 @@ impl<T: Scalar> Run<'_, T> {
         let segment = BoundSegment::new(self.group, self.row, plan, outcomes, Bonds::Full)?;
         let threshold = Some(sweep_threshold(plan.n_sites()));
         let mut log = segment.apply(&mut history.state, threshold, left, shared)?;
-        let steps = &plan.steps()[plan.segments()[outcomes.len()].steps.clone()];
-        add_by_bond(&mut history.discarded, steps, &log.discarded);
+        let discarded = history.discarded.iter_mut().zip(&log.discarded_on_bond);
+        discarded.for_each(|(bond, weight)| *bond += weight);
         self.report.saturated.iter_mut().zip(&log.saturated).for_each(|(bond, cut)| *bond |= cut);
         log.peak_entries += held;
         self.report.add_run::<T>(&log);

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use crate::cancel::Cancel;
-use crate::circuit::{Plan, PlannedStep, Width};
+use crate::circuit::{Plan, PlannedStep, StepMatrix};
 use crate::error::Result;
 use crate::group::{Group, Settings};
 use crate::initial::InitialState;
@@ -54,15 +54,15 @@ impl Bonds {
 }
 
 /// A segment of a plan for one row and the outcomes before it.
-pub(crate) struct BoundSegment<T> {
-    steps: Vec<Step<T>>,
+pub(crate) struct BoundSegment {
+    steps: Vec<Step>,
     /// Stretches of the steps.
     levels: Vec<Range<usize>>,
     /// Factor of the whole state.
     pub phase: C64,
 }
 
-impl<T: Scalar> BoundSegment<T> {
+impl BoundSegment {
     /// Binds the segment that follows `outcomes`.
     ///
     /// # Errors
@@ -81,7 +81,7 @@ impl<T: Scalar> BoundSegment<T> {
         let first = segment.steps.start;
         let levels = plan.levels()[segment.levels.clone()].iter();
         Ok(Self {
-            steps: steps_of(&plan.steps()[segment.steps.clone()], &bound.matrices, bonds),
+            steps: steps_of(&plan.steps()[segment.steps.clone()], bound.matrices, bonds),
             levels: levels.map(|level| level.start - first..level.end - first).collect(),
             phase: bound.phase,
         })
@@ -92,7 +92,7 @@ impl<T: Scalar> BoundSegment<T> {
     ///
     /// # Errors
     /// Those of [`evolve`].
-    pub(crate) fn apply(
+    pub(crate) fn apply<T: Scalar>(
         &self,
         state: &mut Mps<T>,
         sweep_threshold: Option<f64>,
@@ -153,9 +153,9 @@ impl Start {
 }
 
 /// One row of a group on one plan without measurements.
-pub(crate) struct Program<T> {
+pub(crate) struct Program {
     start: Start,
-    segment: BoundSegment<T>,
+    segment: BoundSegment,
     /// Factor of the whole state.
     pub phase: C64,
 }
@@ -181,10 +181,10 @@ impl<T> Evolved<T> {
     }
 }
 
-impl<T: Scalar> Program<T> {
+impl Program {
     /// # Errors
     /// Those of [`Plan::bind`] and of loading the initial state.
-    pub(crate) fn new(
+    pub(crate) fn new<T: Scalar>(
         group: &Group,
         row: usize,
         plan: &Plan,
@@ -200,7 +200,7 @@ impl<T: Scalar> Program<T> {
     ///
     /// # Errors
     /// Those of [`evolve`].
-    pub(crate) fn evolve(
+    pub(crate) fn evolve<T: Scalar>(
         &self,
         sweep_threshold: Option<f64>,
         shared: &Shared<'_, T>,
@@ -215,17 +215,14 @@ impl<T: Scalar> Program<T> {
     }
 }
 
-fn steps_of<T: Scalar>(
-    steps: &[PlannedStep],
-    matrices: &[[C64; 16]],
-    bonds: Bonds,
-) -> Vec<Step<T>> {
+fn steps_of(steps: &[PlannedStep], matrices: Vec<StepMatrix>, bonds: Bonds) -> Vec<Step> {
     let steps = steps.iter().zip(matrices);
     steps
         .map(|(step, matrix)| {
-            let gate = match step.width {
-                Width::One => StepGate::One(std::array::from_fn(|i| T::from_c64(matrix[i]))),
-                Width::Two => StepGate::Two(matrix.map(T::from_c64), step.rank),
+            let gate = match matrix {
+                StepMatrix::One(matrix) => StepGate::One(matrix),
+                StepMatrix::Two(matrix) => StepGate::Two(matrix, step.rank),
+                StepMatrix::Chain(operator) => StepGate::Chain(operator),
             };
             Step { site: step.site, gate, limit: bonds.limit(step.limit) }
         })

@@ -11,7 +11,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use crate::cancel::Cancel;
-use crate::circuit::{GateKind, Plan, PlanSettings};
+use crate::circuit::{Plan, PlanSettings};
 use crate::coherence::{CoherenceKey, CoherenceWatch, WORTH_MEASURING, coherence};
 use crate::error::{Error, Result};
 use crate::group::{Group, Precision, Settings};
@@ -30,7 +30,7 @@ use crate::report::Report;
 use crate::request::Requests;
 use crate::result::{CircuitResult, SampleResult};
 use crate::scalar::{C32, C64, Scalar};
-use crate::values::{FewWire, Values, add_by_bond, check_spectra};
+use crate::values::{FewWire, Values, check_spectra};
 
 /// Below this many floating-point operations a job runs on the calling thread, in milliseconds.
 const SMALL_JOB: f64 = 2e6;
@@ -72,7 +72,6 @@ impl Job {
         for (index, group) in groups.into_iter().enumerate() {
             let prepared = group
                 .check()
-                .and_then(|()| not_yet(&group))
                 .and_then(|()| check_pure(&group))
                 .and_then(|()| Prepared::new(group, plan_settings.clone(), cache))
                 .and_then(|prepared| {
@@ -92,7 +91,7 @@ impl Job {
         let flops = self.groups.iter().map(|prepared| {
             let group = &prepared.group;
             let plans = prepared.plans();
-            let steps = plans.map(|plan| plan.flops() + 1e3 * plan.steps().len() as f64);
+            let steps = plans.map(|plan| plan.cost().flops + 1e3 * plan.steps().len() as f64);
             let requests = group.requests.flops(group.structure.n_wires());
             let each = (steps.sum::<f64>() + requests) * most_histories(group);
             (each + group.loaded_flops()) * group.rows as f64
@@ -224,7 +223,8 @@ impl Job {
         let lost_at_start: f64 = few.loaded.iter().sum();
         cones.iter_mut().for_each(|cone| *cone += lost_at_start);
         let mut discarded = few.loaded.clone();
-        add_by_bond(&mut discarded, plan.steps(), &few.log.discarded);
+        let during = discarded.iter_mut().zip(&few.log.discarded_on_bond);
+        during.for_each(|(bond, weight)| *bond += weight);
         let log_norm = log_norm_squared(&global.state, shared.cancel)?;
         if !log_norm.is_finite() {
             return Err(Error::Numerical(format!("the state has norm zero (ln {log_norm})")));
@@ -295,22 +295,5 @@ impl Job {
         }
         result.report.seconds = started.elapsed().as_secs_f64();
         Ok(result)
-    }
-}
-
-/// What the engine is told but does not do yet.
-fn not_yet(group: &Group) -> Result<()> {
-    let structure = &group.structure;
-    let what = [
-        (structure.gates().any(|gate| !gate.controls.is_empty()), "controlled gates"),
-        (
-            structure.n_matrix_entries() > 0
-                && structure.gates().any(|g| matches!(g.spec.kind, GateKind::UserMany)),
-            "matrices on three or more wires",
-        ),
-    ];
-    match what.iter().find(|(asked, _)| *asked) {
-        Some((_, what)) => Err(Error::Unsupported(format!("the engine does not offer {what} yet"))),
-        None => Ok(()),
     }
 }

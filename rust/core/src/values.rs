@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::cancel::Cancel;
-use crate::circuit::{Plan, PlannedStep, Width};
+use crate::circuit::{Plan, PlannedStep};
 use crate::error::Result;
 use crate::mps::{
     Bases, LightCones, Mps, Parallelism, Readout, Word, WordSum, entanglement_spectrum,
@@ -198,10 +198,7 @@ impl Values<'_> {
     /// Weight that `steps`, the last before the values are read, discarded in the light cone of each
     /// value.
     pub fn cones(&self, steps: &[PlannedStep], discarded: &[f64]) -> Vec<f64> {
-        let supports: Vec<Range<usize>> = steps
-            .iter()
-            .map(|step| step.site..step.site + if step.width == Width::Two { 2 } else { 1 })
-            .collect();
+        let supports: Vec<Range<usize>> = steps.iter().map(PlannedStep::span).collect();
         let cones = LightCones { supports: &supports, discarded, n_sites: self.plan.n_sites() };
         // A readout contracts every site from the first to the last, so a truncation in a gap
         // between the letters of a word reaches its value, too.
@@ -214,15 +211,6 @@ impl Values<'_> {
         };
         let values: Vec<Vec<usize>> = self.requests.supports().iter().map(span).collect();
         cones.discarded_weight(values.iter().map(Vec::as_slice))
-    }
-}
-
-/// Adds what each of `steps` discarded to its bond.
-pub(crate) fn add_by_bond(bonds: &mut [f64], steps: &[PlannedStep], discarded: &[f64]) {
-    for (step, weight) in steps.iter().zip(discarded) {
-        if step.width == Width::Two {
-            bonds[step.site] += weight;
-        }
     }
 }
 

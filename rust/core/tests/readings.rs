@@ -2,7 +2,7 @@
 //! had, and against closed forms beyond.
 #![allow(clippy::unwrap_used, clippy::panic)] // in a test a panic is the report
 
-mod common;
+mod states;
 
 use bondline::linalg::{Workspace, leading_eigenpairs};
 use bondline::mps::{
@@ -11,7 +11,7 @@ use bondline::mps::{
 };
 use bondline::{C64, Cancel, Error, LocalOperator, Pauli, Readout, Result, pool};
 
-use common::{apply, dense, ghz, random_state, single, tilted, w_state};
+use states::{apply, dense, ghz, random_state, single, tilted, w_state};
 
 const READOUTS: [Readout; 2] = [Readout::Local, Readout::State];
 

@@ -232,8 +232,8 @@ fn what_cannot_be_read_is_refused_before_any_work() {
 /// |0…0⟩ after a matrix on each of some sites, unitary or not.
 fn after<T: Scalar>(n: usize, matrix: [f64; 4], sites: Range<usize>) -> Result<Mps<T>> {
     let mut state = Mps::zeros(n)?;
-    let gate = StepGate::One(matrix.map(|x| T::from_c64(x.into())));
-    let steps: Vec<Step<T>> =
+    let gate = StepGate::One(matrix.map(C64::from));
+    let steps: Vec<Step> =
         sites.map(|site| Step { site, gate: gate.clone(), limit: None }).collect();
     let evolution = Evolution {
         cutoff: 0.0,

@@ -1,12 +1,12 @@
 //! Shots follow the state: against exact distributions, and the same bits however they are drawn.
 #![allow(clippy::unwrap_used, clippy::panic)] // in a test a panic is the report
 
-mod common;
+mod states;
 
 use bondline::mps::{Bases, Mps, Parallelism, SiteTensor, Word, sample, word_expectations};
 use bondline::{C32, C64, Cancel, Error, Pauli, Readout, Result, Scalar, ShotKey, pool};
 
-use common::{Random, apply, dense, ghz, random_state, single, w_state};
+use states::{Random, apply, dense, ghz, random_state, single, w_state};
 
 fn key() -> ShotKey {
     ShotKey::new([0x5EED, 42], 1)

@@ -3,8 +3,11 @@
 use std::ops::Range;
 
 use super::bonds::{BondBounds, after_step, one_site_flops, two_site_flops};
+use super::chain::Chain;
 use super::fusion::{FusedStep, fuse};
-use super::parts::{Part, PhaseFactor, Placement, PlannedStep, Segment, SiteOperation, Width};
+use super::parts::{
+    Part, PhaseFactor, Placement, PlannedStep, Segment, SiteOperation, Source, Width,
+};
 use super::route::{Routed, Routing, route};
 use super::schedule::schedule;
 use super::structure::Structure;
@@ -16,6 +19,7 @@ pub(super) struct Layout {
     pub(super) levels: Vec<Range<usize>>,
     pub(super) segments: Vec<Segment>,
     pub(super) parts: Vec<Part>,
+    pub(super) chains: Vec<Chain>,
     pub(super) phases: Vec<PhaseFactor>,
     /// Wire `order[site]` starts on each site.
     pub(super) order: Vec<u32>,
@@ -27,11 +31,19 @@ pub(super) struct Layout {
 }
 
 /// What a dry run of the rank bounds says.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Cost {
-    pub(super) flops: f64,
-    pub(super) peak_elements: f64,
-    pub(super) max_bond: f64,
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cost {
+    /// Rough bound of the floating-point operations: 32·l·r·(m + k + 10·min(l, r)) for each
+    /// two-site step from a middle bond m to k, 32·l·r for a one-site step, and for a step on more
+    /// sites the sum of its products.
+    pub flops: f64,
+    /// Bound of the most tensor elements Σ 2·l·r that the state has at any time.
+    pub peak_elements: f64,
+    /// Bound of the largest bond at any time, counted up to 2^100.
+    pub max_bond: f64,
+    /// Bound of the double-precision numbers that the steps on many sites of one level hold at once
+    /// besides the state.
+    pub chain_elements: f64,
 }
 
 /// Lays `structure` out with wire `order[site]` starting on each site.
@@ -44,6 +56,7 @@ pub(super) fn lay_out(structure: &Structure, order: &[u32], routing: Routing) ->
         add_segment(
             &routed.operations[operations],
             order.len(),
+            routing.limit,
             (&mut steps, &mut levels),
             &mut parts,
         );
@@ -56,12 +69,13 @@ pub(super) fn lay_out(structure: &Structure, order: &[u32], routing: Routing) ->
     }
     let bounds = BondBounds::initial(structure.loaded(), order, routing.limit);
     Layout {
-        cost: dry_run(&steps, &levels, &segments, bounds),
+        cost: dry_run(&steps, &levels, &segments, (&parts, &routed.chains), bounds),
         order: order.to_vec(),
         steps,
         levels,
         segments,
         parts,
+        chains: routed.chains,
         phases: routed.phases,
         site_of_wire: routed.site_of_wire,
         wire_of_site: routed.wire_of_site,
@@ -86,6 +100,7 @@ fn between_measurements(
 fn add_segment(
     operations: &[SiteOperation],
     n_sites: usize,
+    limit: Option<usize>,
     (steps, levels): (&mut Vec<PlannedStep>, &mut Vec<Range<usize>>),
     parts: &mut Vec<Part>,
 ) {
@@ -96,15 +111,16 @@ fn add_segment(
         position_of[step as usize] = position as u32;
     }
     let first = steps.len();
-    steps.extend(scheduled.order.iter().map(|&step| planned(&fused.steps[step as usize])));
+    let in_order = scheduled.order.iter().map(|&step| &fused.steps[step as usize]);
+    steps.extend(in_order.map(|step| planned(step, limit)));
     levels.extend(scheduled.levels.iter().map(|level| level.start + first..level.end + first));
     let step_of_operation: Vec<u32> =
         fused.step_of_operation.iter().map(|&step| position_of[step as usize]).collect();
     distribute(operations, &step_of_operation, &mut steps[first..], parts);
 }
 
-fn planned(step: &FusedStep) -> PlannedStep {
-    let FusedStep { site, width, rank, limit } = *step;
+fn planned(step: &FusedStep, limit: Option<usize>) -> PlannedStep {
+    let FusedStep { site, width, rank } = *step;
     PlannedStep { site, width, rank, limit, parts: 0..0 }
 }
 
@@ -151,34 +167,53 @@ pub(super) fn dry_run(
     steps: &[PlannedStep],
     levels: &[Range<usize>],
     segments: &[Segment],
+    (parts, chains): (&[Part], &[Chain]),
     mut bounds: BondBounds,
 ) -> Cost {
-    let mut elements = bounds.elements();
-    let mut cost = Cost { flops: 0.0, peak_elements: elements, max_bond: bounds.largest() };
+    let mut cost = Cost {
+        flops: 0.0,
+        peak_elements: bounds.elements(),
+        max_bond: bounds.largest(),
+        chain_elements: 0.0,
+    };
     for segment in segments {
+        let mut elements = bounds.elements();
         for level in &levels[segment.levels.clone()] {
-            let (mut grown, mut shrunk) = (0.0, 0.0);
+            let (mut grown, mut shrunk, mut working) = (0.0, 0.0, 0.0);
             for step in &steps[level.clone()] {
-                if step.width == Width::One {
-                    cost.flops += one_site_flops(bounds.at(step.site), bounds.at(step.site + 1));
-                    continue;
-                }
-                let [l, m, r] = bounds.around(step.site);
-                let bond = after_step([l, m, r], step.rank, step.limit);
-                bounds.apply(step.site, step.rank, step.limit);
-                cost.flops += two_site_flops([l, m, r], bond);
-                cost.max_bond = cost.max_bond.max(bond);
-                let change = 2.0 * (l + r) * (bond - m);
+                let change = match (step.width, parts[step.parts.start].source) {
+                    (Width::One, _) => {
+                        let (left, right) = (bounds.at(step.site), bounds.at(step.site + 1));
+                        cost.flops += one_site_flops(left, right);
+                        continue;
+                    }
+                    (_, Source::Chain { chain }) => {
+                        let operator = &chains[chain as usize].bonds;
+                        let chain = bounds.apply_chain(step.site, operator, step.limit);
+                        cost.flops += chain.flops;
+                        cost.max_bond = cost.max_bond.max(chain.max_bond);
+                        working += chain.working;
+                        chain.growth
+                    }
+                    _ => {
+                        let [l, m, r] = bounds.around(step.site);
+                        let bond = after_step([l, m, r], step.rank, step.limit);
+                        bounds.apply(step.site, step.rank, step.limit);
+                        cost.flops += two_site_flops([l, m, r], bond);
+                        cost.max_bond = cost.max_bond.max(bond);
+                        2.0 * (l + r) * (bond - m)
+                    }
+                };
                 grown += change.max(0.0);
                 shrunk += change.min(0.0);
             }
             // The steps of a level run in any order: those that grow may all come first.
             cost.peak_elements = cost.peak_elements.max(elements + grown);
+            cost.chain_elements = cost.chain_elements.max(working);
             elements += grown + shrunk;
         }
         if let Some(site) = segment.measured {
             bounds.project(site);
-            elements = bounds.elements();
         }
     }
     cost

@@ -258,7 +258,7 @@ fn edges(structure: &Structure) -> Vec<(u32, u32)> {
         if let (true, &[a, b]) = (gate.only_renames(), gate.wires) {
             started_as.swap(a as usize, b as usize);
         }
-        // A chain through a wide rotation rather than all its pairs: what counts is the span.
+        // A chain through a gate on many wires rather than all its pairs: what counts is the span.
         let mut previous = None;
         for wire in gate.interacting_wires() {
             let wire = started_as[wire as usize];

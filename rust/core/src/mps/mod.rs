@@ -10,6 +10,7 @@
 
 mod bitstrings;
 mod canonical;
+mod chain;
 mod dense;
 mod density;
 mod entropy;
