@@ -4,6 +4,8 @@
 //! it fills them up, the first attempt that nothing drops is the shot, so that shots are of the
 //! distribution *given* all postselected outcomes, those of earlier measurements included.
 
+use std::ops::Range;
+
 use crate::circuit::Measure;
 use crate::mixture::log_add;
 use crate::mps::Mps;
@@ -36,6 +38,8 @@ impl Followers {
 /// A history so far.
 pub(crate) struct History<T> {
     pub state: Mps<T>,
+    /// Sites out of canonical form.
+    pub loose: Range<usize>,
     /// Factor of the state.
     pub phase: C64,
     pub outcomes: Vec<bool>,

@@ -10,11 +10,11 @@
 //!            └ 1 (waits)
 //! ```
 //!
-//! A measurement needs a canonical state, so all values here are of the swept state.
+//! What follows a measurement needs a canonical state, so all values here are of the swept state.
 
 use std::time::Instant;
 
-use crate::circuit::{Measure, Plan};
+use crate::circuit::{Plan, Width};
 use crate::error::{Error, Result};
 use crate::followers::{Followers, History, Lost, Parting};
 use crate::gathered::{Gathered, wants_average};
@@ -177,6 +177,7 @@ impl<'a, T: Scalar> Walk<'a, T> {
         self.attempts_made += more;
         self.waiting.push(History {
             state: self.start.state()?,
+            loose: 0..0,
             phase: C64::ONE,
             outcomes: Vec::new(),
             followers: Followers { log_weight, attempts },
@@ -186,7 +187,7 @@ impl<'a, T: Scalar> Walk<'a, T> {
             self.shared.cancel.check()?;
             let log = self.advance(&mut history)?;
             match self.plan.segments()[history.outcomes.len()].measured {
-                Some(site) => self.measure(history, site, &log)?,
+                Some(site) => self.measure(history, site)?,
                 None => self.gathered.read(&history, &log, self.shared)?,
             }
         }
@@ -206,12 +207,22 @@ impl<'a, T: Scalar> Walk<'a, T> {
             )));
         }
         let outcomes = &history.outcomes;
+        let planned = &plan.segments()[outcomes.len()];
+        // Measurements in a row need no canonical state between them; truncations and readouts do.
+        let entangles = plan.steps()[planned.steps.clone()].iter().any(|s| s.width != Width::One);
+        if !history.loose.is_empty() && (entangles || planned.measured.is_none()) {
+            self.gathered.canonicalise(&mut history.state, shared)?;
+            history.loose = 0..0;
+        }
         let segment = BoundSegment::new(self.group, self.row, plan, outcomes, Bonds::Full)?;
         history.phase *= segment.phase;
         let threshold = Some(sweep_threshold(plan.n_sites()));
         let mut log = segment.apply(&mut history.state, threshold, left, shared)?;
         let discarded = history.discarded.iter_mut().zip(&log.discarded_on_bond);
         discarded.for_each(|(bond, weight)| *bond += weight);
+        if log.is_lossy() {
+            history.loose = 0..plan.n_sites();
+        }
         log.peak_entries += held;
         let report = &mut self.gathered.report;
         report.saturated.iter_mut().zip(&log.saturated).for_each(|(bond, cut)| *bond |= cut);
@@ -220,16 +231,14 @@ impl<'a, T: Scalar> Walk<'a, T> {
     }
 
     /// Ends a segment: whoever follows the history goes on with one outcome or the other.
-    fn measure(&mut self, mut history: History<T>, site: usize, log: &EvolutionLog) -> Result<()> {
-        if log.is_lossy() {
-            self.gathered.canonicalise(&mut history.state, self.shared)?;
-        }
+    fn measure(&mut self, mut history: History<T>, site: usize) -> Result<()> {
+        let (state, loose, cancel) = (&history.state, &history.loose, self.shared.cancel);
         let (measures, measurement) = (self.group.structure.measures(), history.outcomes.len());
         let parting = Parting {
             measurement,
             measure: measures[measurement],
             only_history: measures[..measurement].iter().all(|before| before.postselect.is_some()),
-            probabilities: outcome_probabilities(&history.state, site)?,
+            probabilities: outcome_probabilities(state, site, loose, cancel)?,
         };
         let followers = parting.part(&history.followers, &self.keys, &mut self.lost);
         let mut goes_on: Vec<(bool, Followers)> =
@@ -252,15 +261,17 @@ impl<'a, T: Scalar> Walk<'a, T> {
         if let Some(second) = goes_on.next() {
             let copy = History {
                 state: history.state.clone(),
+                loose: history.loose.clone(),
                 phase: history.phase,
                 outcomes: history.outcomes.clone(),
                 followers: second.1,
                 discarded: history.discarded.clone(),
             };
-            self.go_on(copy, site, &parting, second.0)?;
+            self.go_on(copy, site, &parting, second.0);
         }
         history.followers = first.1;
-        self.go_on(history, site, &parting, first.0)
+        self.go_on(history, site, &parting, first.0);
+        Ok(())
     }
 
     /// Refuses an average over too many histories, `more` of them being about to go on.
@@ -277,21 +288,12 @@ impl<'a, T: Scalar> Walk<'a, T> {
     }
 
     /// Projects a history onto an outcome and puts it on the stack.
-    fn go_on(
-        &mut self,
-        mut history: History<T>,
-        site: usize,
-        parting: &Parting,
-        outcome: bool,
-    ) -> Result<()> {
-        let (Measure { reset, .. }, cancel) = (parting.measure, self.shared.cancel);
-        let probability = parting.probabilities[usize::from(outcome)];
-        let methods = project(&mut history.state, site, outcome, probability, reset, cancel)?;
-        self.gathered.report.methods.add(methods);
-        self.gathered.report.sweeps += 1;
+    fn go_on(&mut self, mut history: History<T>, site: usize, parting: &Parting, outcome: bool) {
+        let chosen = (outcome, parting.probabilities[usize::from(outcome)]);
+        let History { state, loose, .. } = &mut history;
+        project(state, site, chosen, parting.measure.reset, loose);
         history.outcomes.push(outcome);
         self.waiting.push(history);
-        Ok(())
     }
 
     fn check_attempts(&self) -> Result<()> {

@@ -170,6 +170,52 @@ fn values_are_averages_over_all_histories() -> Result<()> {
 }
 
 #[test]
+fn measurements_in_a_row_need_no_gates_between() -> Result<()> {
+    let n = 4;
+    let mut random = Random(12);
+    let mut circuit = random_circuit(n, 10);
+    for (wire, reset) in [(2, false), (0, true), (2, true), (3, false), (1, false)] {
+        circuit.measure(wire, reset);
+    }
+    circuit.random(&[2], &mut random).when(&[9, 6], &[true, false, false, true]);
+    circuit.measure(2, false).random(&[1, 3], &mut random).measure(1, true);
+    let branches = circuit.branches();
+    check(&circuit.run(requests(), settings())?, &branches, n, 1e-9);
+    let single = Settings { precision: Precision::Single, ..settings() };
+    check(&circuit.run(requests(), single)?, &branches, n, 1e-4);
+    Ok(())
+}
+
+/// A truncated state is out of canonical form when it is measured; its outcomes are those of its
+/// amplitudes all the same.
+#[test]
+fn outcomes_of_a_truncated_state_are_those_of_its_amplitudes() -> Result<()> {
+    let n = 7;
+    let mut random = Random(14);
+    let mut circuit = Circuit::new(n);
+    for layer in 0..8 {
+        for wire in (layer % 2..n - 1).step_by(2) {
+            circuit.random(&[wire, wire + 1], &mut random);
+        }
+    }
+    let limited = || Settings { max_bond_dim: Some(3), ..settings() };
+    let asked = Requests { dense_state: true, ..Requests::default() };
+    let state = circuit.run(asked, limited())?;
+    assert!(state.report.log_norm < -0.1, "this circuit should lose weight");
+    let expected: Vec<f64> = state.dense_state.unwrap().iter().map(C64::norm_sqr).collect();
+    let order = [3, 6, 0, 5, 1, 2, 4];
+    for wire in order {
+        circuit.measure(wire, false);
+    }
+    let list = (0..n).map(|wire| order.iter().position(|own| *own == wire).unwrap()).collect();
+    let asked = Requests { outcomes: vec![list], ..Requests::default() };
+    let found = circuit.run(asked, limited())?;
+    assert_close(&found.outcomes[0], &expected, 1e-11, "outcomes");
+    assert!((found.report.log_norm - state.report.log_norm).abs() < 1e-9);
+    Ok(())
+}
+
+#[test]
 fn a_loaded_state_is_measured_like_any_other() -> Result<()> {
     let n = 4;
     let mut random = Random(17);

@@ -132,7 +132,7 @@ pub(crate) fn transfer<T: Scalar>(
 }
 
 /// `R'[a b] = Σ_{s c d} conj(B[a s c]) · B[b s d] · R[c d]`
-fn transfer_from_right<T: Scalar>(
+pub(crate) fn transfer_from_right<T: Scalar>(
     environment: &[T],
     site: &SiteTensor<T>,
     product: &mut Vec<T>,
