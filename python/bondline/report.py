@@ -19,7 +19,8 @@ from bondline.verdict import find_losses, message, ranges, structure_key
 from bondline.warnings_once import GivenOnce, user_stacklevel
 
 if TYPE_CHECKING:
-    from bondline.lowering import Circuit, Group
+    from bondline.group import Group
+    from bondline.lowering import Circuit
 
 REPORT_LIMIT: Final = 1024
 """Most reports that a device keeps: those of the last rows of its last call."""

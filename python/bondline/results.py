@@ -42,6 +42,10 @@ class Cones(Protocol):
     def cone_densities(self) -> NDArray[np.float64]:
         """Shape (rows, density matrices)."""
 
+    @property
+    def cone_spectra(self) -> NDArray[np.float64]:
+        """Shape (rows, spectra)."""
+
 
 class Reading(Protocol):
     """How one measurement is read from the arrays of its group."""
@@ -110,38 +114,62 @@ class WordVariance:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Probabilities:
-    """Distribution of the outcomes on some wires."""
+    """Distribution of the outcomes on some wires, or of some mid-circuit measurements."""
 
     index: int
+    of_measurements: bool = False
 
     def values(self, result: GroupResult, rows: slice) -> Values:
         """Take the engine's probabilities."""
-        return result.probabilities[self.index][rows]
+        source = result.outcomes if self.of_measurements else result.probabilities
+        return source[self.index][rows]
 
     def cone(self, account: Cones, rows: slice) -> Cone:
-        """Take the engine's light cone."""
-        return account.cone_probabilities[rows, self.index]
+        """Take the engine's light cone; a history of outcomes depends on the whole state."""
+        return None if self.of_measurements else account.cone_probabilities[rows, self.index]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OutcomeMoment:
-    """Expectation or variance of a function of the outcome on some wires."""
+    """Expectation or variance of a function of the outcome."""
 
-    index: int
+    distribution: Probabilities
     outcomes: NDArray[np.float64]  # (2^k,) value of the function at each outcome
     variance: bool
 
     def values(self, result: GroupResult, rows: slice) -> Values:
         """Weigh the outcomes with their probabilities."""
-        probabilities = result.probabilities[self.index][rows]
+        probabilities = self.distribution.values(result, rows)
         mean = _row_sums(probabilities * self.outcomes)
         if not self.variance:
             return mean
         return _row_sums(probabilities * (self.outcomes - mean[:, None]) ** 2)
 
     def cone(self, account: Cones, rows: slice) -> Cone:
-        """Take the engine's light cone."""
-        return account.cone_probabilities[rows, self.index]
+        """Take that of the distribution."""
+        return self.distribution.cone(account, rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Combination:
+    """Expectation of a sum of terms that are read one by one."""
+
+    terms: tuple[Reading, ...]
+    coefficients: tuple[NDArray[np.float64], ...]  # each () or (batch,)
+
+    def values(self, result: GroupResult, rows: slice) -> Values:
+        """Add the terms up."""
+        pairs = zip(self.coefficients, self.terms, strict=True)
+        total: Real = np.zeros(rows.stop - rows.start)
+        for coefficient, term in pairs:
+            total = total + coefficient * term.values(result, rows).real
+        return total
+
+    def cone(self, account: Cones, rows: slice) -> Cone:
+        """Take the largest of the terms."""
+        found = [term.cone(account, rows) for term in self.terms]
+        cones = [cone for cone in found if cone is not None]
+        return np.max(cones, axis=0) if len(cones) == len(found) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
