@@ -1,6 +1,6 @@
 //! The memory plan: how many circuits fit at once, refused before work if not even one does.
 
-use crate::circuit::Plan;
+use crate::circuit::{Cost, Plan};
 use crate::error::{Error, Result};
 use crate::group::{Group, LoadedState, Precision, Settings};
 use crate::prepared::Prepared;
@@ -29,9 +29,13 @@ impl MemoryPlan {
         for prepared in groups {
             let (group, plans) = (&prepared.group, prepared.plans());
             let (mut kept, working, what) = request_bytes(group);
-            let sizes = plans.map(|plan| state_size(group, plan, settings.max_bond_dim));
-            let (elements, bond) = sizes
-                .fold((0.0_f64, 1.0_f64), |most, size| (most.0.max(size.0), most.1.max(size.1)));
+            let (mut elements, mut bond, mut chain) = (0.0_f64, 1.0_f64, 0.0_f64);
+            for plan in plans {
+                let cost = cost_of(group, plan, settings.max_bond_dim);
+                elements = elements.max(cost.peak_elements);
+                bond = bond.max(cost.max_bond);
+                chain = chain.max(cost.chain_elements);
+            }
             // The bound is only a number where nothing limits the bonds, see below.
             if group.requests.tensors && settings.max_bond_dim.is_some() {
                 kept += group.rows as f64 * elements * size_of::<C64>() as f64;
@@ -48,7 +52,7 @@ impl MemoryPlan {
                 // The tensors go out in double precision.
                 copies += size_of::<C64>() as f64 / entry;
             }
-            let buffers = 640.0 * bond.powi(2);
+            let buffers = 640.0 * bond.powi(2) + size_of::<C64>() as f64 * chain;
             let state = copies * elements * entry + buffers;
             bound = bound.max(state + working);
             // A bound made by max_bond_dim is taken at its word. Without a limit the bound is
@@ -74,15 +78,15 @@ impl MemoryPlan {
     }
 }
 
-/// Bounds of the tensor entries of a state and of its largest bond.
-fn state_size(group: &Group, plan: &Plan, limit: Option<usize>) -> (f64, f64) {
+/// What one row of `group` costs on `plan`.
+fn cost_of(group: &Group, plan: &Plan, limit: Option<usize>) -> Cost {
     match &group.loaded {
         LoadedState::Tensors(tensors) => {
             let dims: Vec<usize> =
                 std::iter::once(1).chain(tensors.iter().map(|tensor| tensor.right)).collect();
-            plan.size_from(&group.structure, &dims, limit)
+            plan.cost_from(&group.structure, &dims, limit)
         }
-        _ => (plan.peak_elements(), plan.max_bond()),
+        _ => plan.cost(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! One row of a group on one plan: bound to its numbers, ready to evolve.
 
 use crate::cancel::Cancel;
-use crate::circuit::{Plan, Width};
+use crate::circuit::{Plan, StepMatrix};
 use crate::error::Result;
 use crate::group::{Group, Settings};
 use crate::initial::InitialState;
@@ -37,9 +37,9 @@ impl Bonds {
 }
 
 /// One row of a group on one plan.
-pub(crate) struct Program<'a, T> {
+pub(crate) struct Program<'a> {
     plan: &'a Plan,
-    steps: Vec<Step<T>>,
+    steps: Vec<Step>,
     /// `None` for |0…0⟩.
     initial: Option<InitialState>,
     /// Factor of the whole state.
@@ -67,10 +67,10 @@ impl<T> Evolved<T> {
     }
 }
 
-impl<'a, T: Scalar> Program<'a, T> {
+impl<'a> Program<'a> {
     /// # Errors
     /// Those of [`Plan::bind`] and of loading the initial state.
-    pub(crate) fn new(
+    pub(crate) fn new<T: Scalar>(
         group: &Group,
         row: usize,
         plan: &'a Plan,
@@ -87,7 +87,7 @@ impl<'a, T: Scalar> Program<'a, T> {
         };
         Ok(Self {
             plan,
-            steps: steps_of(plan, &bound.matrices, bonds),
+            steps: steps_of(plan, bound.matrices, bonds),
             initial: InitialState::of_row(group, row, plan, &truncation, shared.cancel)?,
             phase: bound.phase,
         })
@@ -97,7 +97,7 @@ impl<'a, T: Scalar> Program<'a, T> {
     ///
     /// # Errors
     /// Those of [`evolve`].
-    pub(crate) fn evolve(
+    pub(crate) fn evolve<T: Scalar>(
         &self,
         sweep_threshold: Option<f64>,
         shared: &Shared<'_, T>,
@@ -133,13 +133,14 @@ impl<'a, T: Scalar> Program<'a, T> {
     }
 }
 
-fn steps_of<T: Scalar>(plan: &Plan, matrices: &[[C64; 16]], bonds: Bonds) -> Vec<Step<T>> {
+fn steps_of(plan: &Plan, matrices: Vec<StepMatrix>, bonds: Bonds) -> Vec<Step> {
     let steps = plan.steps().iter().zip(matrices);
     steps
         .map(|(step, matrix)| {
-            let gate = match step.width {
-                Width::One => StepGate::One(std::array::from_fn(|i| T::from_c64(matrix[i]))),
-                Width::Two => StepGate::Two(matrix.map(T::from_c64), step.rank),
+            let gate = match matrix {
+                StepMatrix::One(matrix) => StepGate::One(matrix),
+                StepMatrix::Two(matrix) => StepGate::Two(matrix, step.rank),
+                StepMatrix::Chain(operator) => StepGate::Chain(operator),
             };
             Step { site: step.site, gate, limit: bonds.limit(step.limit) }
         })

@@ -10,7 +10,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use crate::cancel::Cancel;
-use crate::circuit::{GateKind, Plan, PlanSettings, Width};
+use crate::circuit::{Plan, PlanSettings};
 use crate::coherence::{CoherenceKey, CoherenceWatch, WORTH_MEASURING, coherence};
 use crate::error::{Error, Result};
 use crate::group::{Group, Precision, Settings};
@@ -118,7 +118,7 @@ impl Job {
         let flops = self.groups.iter().map(|prepared| {
             let group = &prepared.group;
             let plans = prepared.plans();
-            let steps = plans.map(|plan| plan.flops() + 1e3 * plan.steps().len() as f64);
+            let steps = plans.map(|plan| plan.cost().flops + 1e3 * plan.steps().len() as f64);
             let requests = group.requests.flops(group.structure.n_wires());
             (steps.sum::<f64>() + requests + group.loaded_flops()) * group.rows as f64
         });
@@ -242,11 +242,8 @@ impl Job {
         let lost_at_start: f64 = few.loaded.iter().sum();
         cones.iter_mut().for_each(|cone| *cone += lost_at_start);
         let mut discarded = few.loaded.clone();
-        for (step, weight) in plan.steps().iter().zip(&few.log.discarded) {
-            if step.width == Width::Two {
-                discarded[step.site] += weight;
-            }
-        }
+        let during = discarded.iter_mut().zip(&few.log.discarded_on_bond);
+        during.for_each(|(bond, weight)| *bond += weight);
         let mut report = Report {
             log_norm: log_norm_squared(&global.state, shared.cancel)?,
             coherence: f64::NAN,
@@ -326,12 +323,6 @@ fn sweep_threshold(n: usize) -> f64 {
 fn not_yet(group: &Group) -> Result<()> {
     let (structure, requests) = (&group.structure, &group.requests);
     let what = [
-        (structure.gates().any(|gate| !gate.controls.is_empty()), "controlled gates"),
-        (
-            structure.n_matrix_entries() > 0
-                && structure.gates().any(|g| matches!(g.spec.kind, GateKind::UserMany)),
-            "matrices on three or more wires",
-        ),
         (
             !structure.measures().is_empty() || !structure.conditions().is_empty(),
             "mid-circuit measurements",

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::cancel::Cancel;
-use crate::circuit::{Plan, Width};
+use crate::circuit::{Plan, PlannedStep};
 use crate::error::Result;
 use crate::mps::{
     Bases, EvolutionLog, LightCones, Mps, Parallelism, PauliSum, PauliWord, Readout, canonicalise,
@@ -119,12 +119,7 @@ impl Values<'_> {
     }
 
     pub fn cones(&self, log: &EvolutionLog) -> Vec<f64> {
-        let supports: Vec<Range<usize>> = self
-            .plan
-            .steps()
-            .iter()
-            .map(|step| step.site..step.site + if step.width == Width::Two { 2 } else { 1 })
-            .collect();
+        let supports: Vec<Range<usize>> = self.plan.steps().iter().map(PlannedStep::span).collect();
         let cones = LightCones {
             supports: &supports,
             discarded: &log.discarded,

@@ -25,7 +25,7 @@ fn integer(value: &Value) -> usize {
     usize::try_from(value.as_u64().unwrap()).unwrap()
 }
 
-fn steps(case: &Value) -> Vec<Step<C64>> {
+fn steps(case: &Value) -> Vec<Step> {
     let limit = case["max_bond_dim"].as_u64().map(|limit| limit as usize);
     let step = |step: &Value| {
         let matrix = complex(&step["matrix"]);
@@ -67,7 +67,7 @@ fn reproduces(case: &Value, method: Method) {
         sweep_threshold: None,
         max_entries: usize::MAX,
     };
-    let mut state = Mps::zeros(n).unwrap();
+    let mut state = Mps::<C64>::zeros(n).unwrap();
     let levels: Vec<_> = (0..steps.len()).map(|step| step..step + 1).collect();
     let log = evolve(
         &mut state,

@@ -130,7 +130,7 @@ impl GroupResult {
             methods: by_method.unbind(),
             sweeps: column(py, &rows, |report| report.sweeps as u32),
             seconds: column(py, &rows, |report| report.seconds),
-            n_steps: plan.n_two_site_steps(),
+            n_steps: plan.n_truncating_steps(),
             wire_of_site: Array1::from_iter(plan.wire_of_site().iter().map(|wire| *wire as u32))
                 .into_pyarray(py)
                 .unbind(),

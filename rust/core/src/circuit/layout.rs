@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::bonds::{BondBounds, after_step, one_site_flops, two_site_flops};
+use super::chain::Chain;
 use super::fusion::{FusedStep, fuse};
-use super::parts::{Part, PhaseFactor, Placement, PlannedStep, SiteOperation, Width};
+use super::parts::{Part, PhaseFactor, Placement, PlannedStep, SiteOperation, Source, Width};
 use super::route::{Routing, route};
 use super::schedule::schedule;
 use super::structure::Structure;
@@ -15,6 +16,7 @@ pub(super) struct Layout {
     pub(super) steps: Vec<PlannedStep>,
     pub(super) levels: Vec<Range<usize>>,
     pub(super) parts: Vec<Part>,
+    pub(super) chains: Vec<Chain>,
     pub(super) phases: Vec<PhaseFactor>,
     /// Wire `order[site]` starts on each site.
     pub(super) order: Vec<u32>,
@@ -26,11 +28,19 @@ pub(super) struct Layout {
 }
 
 /// What a dry run of the rank bounds says.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Cost {
-    pub(super) flops: f64,
-    pub(super) peak_elements: f64,
-    pub(super) max_bond: f64,
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cost {
+    /// Rough bound of the floating-point operations: 32·l·r·(m + k + 10·min(l, r)) for each
+    /// two-site step from a middle bond m to k, 32·l·r for a one-site step, and for a step on more
+    /// sites the sum of its products.
+    pub flops: f64,
+    /// Bound of the most tensor elements Σ 2·l·r that the state has at any time.
+    pub peak_elements: f64,
+    /// Bound of the largest bond at any time, counted up to 2^100.
+    pub max_bond: f64,
+    /// Bound of the double-precision numbers that the steps on many sites of one level hold at once
+    /// besides the state.
+    pub chain_elements: f64,
 }
 
 /// Lays `structure` out with wire `order[site]` starting on each site.
@@ -44,8 +54,11 @@ pub(super) fn lay_out(structure: &Structure, order: &[u32], routing: Routing) ->
     for (position, &step) in scheduled.order.iter().enumerate() {
         position_of[step as usize] = position as u32;
     }
-    let mut steps: Vec<PlannedStep> =
-        scheduled.order.iter().map(|&step| planned(&fused.steps[step as usize])).collect();
+    let mut steps: Vec<PlannedStep> = scheduled
+        .order
+        .iter()
+        .map(|&step| planned(&fused.steps[step as usize], routing.limit))
+        .collect();
     let step_of_operation: Vec<u32> =
         fused.step_of_operation.iter().map(|&step| position_of[step as usize]).collect();
     let parts = distribute(&routed.operations, &step_of_operation, &mut steps);
@@ -53,12 +66,15 @@ pub(super) fn lay_out(structure: &Structure, order: &[u32], routing: Routing) ->
         cost: dry_run(
             &steps,
             &scheduled.levels,
+            &parts,
+            &routed.chains,
             BondBounds::initial(structure.loaded(), order, routing.limit),
         ),
         order: order.to_vec(),
         steps,
         levels: scheduled.levels,
         parts,
+        chains: routed.chains,
         phases: routed.phases,
         site_of_wire: routed.site_of_wire,
         wire_of_site: routed.wire_of_site,
@@ -66,8 +82,8 @@ pub(super) fn lay_out(structure: &Structure, order: &[u32], routing: Routing) ->
     }
 }
 
-fn planned(step: &FusedStep) -> PlannedStep {
-    let FusedStep { site, width, rank, limit } = *step;
+fn planned(step: &FusedStep, limit: Option<usize>) -> PlannedStep {
+    let FusedStep { site, width, rank } = *step;
     PlannedStep { site, width, rank, limit, parts: 0..0 }
 }
 
@@ -111,28 +127,48 @@ fn distribute(
 pub(super) fn dry_run(
     steps: &[PlannedStep],
     levels: &[Range<usize>],
+    parts: &[Part],
+    chains: &[Chain],
     mut bounds: BondBounds,
 ) -> Cost {
     let mut elements = bounds.elements();
-    let mut cost = Cost { flops: 0.0, peak_elements: elements, max_bond: bounds.largest() };
+    let mut cost = Cost {
+        flops: 0.0,
+        peak_elements: elements,
+        max_bond: bounds.largest(),
+        chain_elements: 0.0,
+    };
     for level in levels {
-        let (mut grown, mut shrunk) = (0.0, 0.0);
+        let (mut grown, mut shrunk, mut working) = (0.0, 0.0, 0.0);
         for step in &steps[level.clone()] {
-            if step.width == Width::One {
-                cost.flops += one_site_flops(bounds.at(step.site), bounds.at(step.site + 1));
-                continue;
-            }
-            let [l, m, r] = bounds.around(step.site);
-            let bond = after_step([l, m, r], step.rank, step.limit);
-            bounds.apply(step.site, step.rank, step.limit);
-            cost.flops += two_site_flops([l, m, r], bond);
-            cost.max_bond = cost.max_bond.max(bond);
-            let change = 2.0 * (l + r) * (bond - m);
+            let change = match (step.width, parts[step.parts.start].source) {
+                (Width::One, _) => {
+                    cost.flops += one_site_flops(bounds.at(step.site), bounds.at(step.site + 1));
+                    continue;
+                }
+                (_, Source::Chain { chain }) => {
+                    let operator = &chains[chain as usize].bonds;
+                    let chain = bounds.apply_chain(step.site, operator, step.limit);
+                    cost.flops += chain.flops;
+                    cost.max_bond = cost.max_bond.max(chain.max_bond);
+                    working += chain.working;
+                    chain.growth
+                }
+                _ => {
+                    let [l, m, r] = bounds.around(step.site);
+                    let bond = after_step([l, m, r], step.rank, step.limit);
+                    bounds.apply(step.site, step.rank, step.limit);
+                    cost.flops += two_site_flops([l, m, r], bond);
+                    cost.max_bond = cost.max_bond.max(bond);
+                    2.0 * (l + r) * (bond - m)
+                }
+            };
             grown += change.max(0.0);
             shrunk += change.min(0.0);
         }
         // The steps of a level run in any order: those that grow may all come first.
         cost.peak_elements = cost.peak_elements.max(elements + grown);
+        cost.chain_elements = cost.chain_elements.max(working);
         elements += grown + shrunk;
     }
     cost

@@ -110,6 +110,33 @@ fn rows() -> Result<()> {
 }
 
 #[test]
+fn matrices_on_many_wires() -> Result<()> {
+    let many = |controls: u32, wires: &[u32]| {
+        Structure::new(CircuitArrays {
+            n_wires: 12,
+            gates: vec![id("QubitUnitary")],
+            wire_counts: vec![wires.len() as u32],
+            wires: wires.to_vec(),
+            control_counts: vec![controls],
+            control_values: vec![1; controls as usize],
+            ..CircuitArrays::default()
+        })
+    };
+    let all: Vec<u32> = (0..12).collect();
+    assert_eq!(blames(many(0, &all[..2]), &["gate 0", "2 wires", "3 to 8"]), Some(0));
+    assert_eq!(blames(many(2, &all[..4]), &["gate 0", "2 wires", "controls"]), Some(0));
+    assert_eq!(blames(many(1, &all[..10]), &["gate 0", "9 wires", "3 to 8"]), Some(0));
+    let structure = many(2, &all[..5])?;
+    let mut unitary = vec![ZERO; 64];
+    unitary.iter_mut().step_by(9).for_each(|x| *x = ONE);
+    structure.check_row(&[], &unitary)?;
+    unitary[9] = C64::new(0.0, 0.9);
+    assert_eq!(blames(structure.check_row(&[], &unitary), &["gate 0", "not unitary"]), Some(0));
+    blames(structure.check_row(&[], &unitary[..63]), &["64 matrix entries", "got 63"]);
+    Ok(())
+}
+
+#[test]
 fn a_plan_refuses_another_structure() -> Result<()> {
     let one = structure(2, &[id("RX")], &[1], &[0], &[])?;
     let other = structure(2, &[id("S")], &[1], &[0], &[])?;

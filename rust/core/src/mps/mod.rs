@@ -9,6 +9,7 @@
 //! Everything here works on sites and steps; what a wire or a gate is, `circuit` knows.
 
 mod canonical;
+mod chain;
 mod dense;
 mod density;
 mod entropy;
