@@ -78,9 +78,7 @@ _PLAIN_CLASSES = (
     qml.MultiRZ,
 )
 
-GATES: Final[dict[type, int]] = {
-    kind: _gate_id(kind.__name__) for kind in _PLAIN_CLASSES if kind.__name__ in _ENGINE_GATES
-}  # INTERIM: until the engine has every row
+GATES: Final[dict[type, int]] = {kind: _gate_id(kind.__name__) for kind in _PLAIN_CLASSES}
 """Gates that are an id, wires and scalar parameters; the engine names them as PennyLane does."""
 
 CONTROLLED_GATES: Final = {
