@@ -60,17 +60,17 @@ def tensors_of(
 def canonical_form(
     tensors: Tensors, wires: Sequence[Any]
 ) -> tuple[list[NDArray[np.complex128]], list[NDArray[np.float64]]]:
-    """Bring site tensors of any gauge and norm to right-canonical form, without truncation.
+    """Bring site tensors of any gauge to right-canonical form, without truncation.
 
     Parameters
     ----------
     tensors : sequence of ndarray of complex128, shapes (left, 2, right)
+        Of norm 1.
     wires : sequence of hashable
 
     Returns
     -------
     tensors, schmidt_values : lists of ndarray
-        Normalised.
 
     Notes
     -----

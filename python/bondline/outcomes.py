@@ -38,8 +38,8 @@ def measurements_behind(measurement: Any, numbers: Numbers) -> tuple[int, ...] |
     >>> import pennylane as qml
     >>> first, second = qml.measure(0), qml.measure(1)
     >>> numbers = {value.measurements[0]: i for i, value in enumerate((first, second))}
-    >>> measurements_behind(qml.expval(first + second), numbers)
-    (0, 1)
+    >>> measurements_behind(qml.expval(2 * second), numbers)
+    (1,)
     >>> measurements_behind(qml.counts([second, first]), numbers)
     (1, 0)
     """
@@ -103,8 +103,8 @@ def value_table(value: Any) -> NDArray[Any]:
     Examples
     --------
     >>> import pennylane as qml
-    >>> value_table(2 * qml.measure(0) - qml.measure(1))
-    array([ 0, -1,  2,  1])
+    >>> value_table(1 - 2 * qml.measure(0))
+    array([ 1, -1])
     """
     count = len(value.measurements)
     outcomes = np.arange(2**count)

@@ -117,8 +117,8 @@ def split(observable: Any, matrix_wires: int, *, expand: bool) -> Split:
     Examples
     --------
     >>> found = split(qml.Z(0) + 2 * qml.Hermitian(np.eye(2), 1), 10, expand=False)
-    >>> found.words.coefficients, found.parts
-    (array([1.]), ((np.float64(2.0), Hermitian(array([[1., 0.], [0., 1.]]), wires=[1])),))
+    >>> found.words.words, [(float(coefficient), part.name) for coefficient, part in found.parts]
+    ((Z(0),), [(2.0, 'Hermitian')])
     """
     terms = observable.pauli_rep
     if terms is not None:

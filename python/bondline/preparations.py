@@ -10,7 +10,7 @@ import numpy as np
 import pennylane as qml
 from numpy.typing import NDArray
 
-from bondline import gate_set
+from bondline import gate_set, tensor_formats
 from bondline.errors import InputError
 from bondline.gate_set import describe
 
@@ -195,7 +195,10 @@ def load(preparations: Sequence[Any], sites: Mapping[Any, int]) -> Loaded:
         tensors: list[_Complex] = []
         for operator in preparations:
             if type(operator) is qml.MPSPrep:
-                tensors += normalised(_given_tensors(operator), describe(operator))
+                given = tensor_formats.site_tensors(
+                    qml.math.unwrap(list(operator.data)), describe(operator)
+                )
+                tensors += tensor_formats.normalised(given, describe(operator))[0]
             else:
                 tensors += split(_amplitudes(operator)[0])
         return Loaded(wires, tensors=tuple(tensors))
@@ -228,8 +231,8 @@ def initial_state(state: InitialState, sites: Mapping[Any, int]) -> Loaded:
     -------
     Loaded
     """
-    tensors = tuple(np.asarray(tensor, dtype=np.complex128) for tensor in state.tensors)
-    return Loaded(tuple(sites[label] for label in state.wires), tensors=tensors)
+    tensors = tensor_formats.site_tensors(state.tensors, "initial_state")
+    return Loaded(tuple(sites[label] for label in state.wires), tensors=tuple(tensors))
 
 
 def require_state(state: Any, wires: Any) -> None:
@@ -268,48 +271,7 @@ def require_state(state: Any, wires: Any) -> None:
             f"initial_state has the wires {missing[:8]}, which are not on the device. "
             "Give the device all wires of the state."
         )
-    _require_chain([np.asarray(tensor) for tensor in tensors], "initial_state")
-
-
-def normalised(tensors: list[_Complex], owner: str) -> list[_Complex]:
-    """Scale the tensors of a state so that its norm is 1.
-
-    Parameters
-    ----------
-    tensors : list of ndarray, shape (left, 2, right)
-    owner : str
-        What they belong to; begins the message.
-
-    Returns
-    -------
-    list of ndarray
-
-    Raises
-    ------
-    InputError
-        If the shapes do not fit, an entry is not finite or the state is zero.
-
-    Examples
-    --------
-    >>> normalised([np.full((1, 2, 1), 3.0 + 0j)], "A state")[0].ravel().real.round(6)
-    array([0.707107, 0.707107])
-    """
-    _require_chain(tensors, owner)
-    overlap = np.ones((1, 1), dtype=np.complex128)
-    log_norm = 0.0
-    for tensor in tensors:
-        # overlap a,b · A* a,s,c · A b,s,d -> c,d
-        half = np.tensordot(overlap, tensor, axes=(1, 0))
-        overlap = np.tensordot(tensor.conj(), half, axes=([0, 1], [0, 1]))
-        scale = float(np.abs(overlap).max())
-        if not np.isfinite(scale) or scale == 0.0:
-            break
-        overlap = overlap / scale
-        log_norm += np.log(scale)
-    if not np.isfinite(scale) or scale == 0.0 or overlap[0, 0].real <= 0.0:
-        raise InputError(f"{owner} is no state: its norm is 0 or not finite.")
-    factor = np.exp(-(log_norm + np.log(overlap[0, 0].real)) / (2 * len(tensors)))
-    return [tensor * factor for tensor in tensors]
+    tensor_formats.site_tensors(tensors, "initial_state")
 
 
 def split(amplitudes: _Complex) -> list[_Complex]:
@@ -358,30 +320,3 @@ def _amplitudes(operator: Any) -> _Complex:
             ", and a state has norm 1. Give normalize=True, or normalise them first."
         )
     return np.asarray(found / norms[:, None])
-
-
-def _given_tensors(operator: Any) -> list[_Complex]:
-    tensors = [
-        np.asarray(value, dtype=np.complex128) for value in qml.math.unwrap(list(operator.data))
-    ]
-    if tensors[0].ndim == 2:
-        tensors[0] = tensors[0][None]  # (2, right): nothing to the left
-    if tensors[-1].ndim == 2:
-        tensors[-1] = tensors[-1][..., None]  # (left, 2): nothing to the right
-    return tensors
-
-
-def _require_chain(tensors: Sequence[NDArray[Any]], owner: str) -> None:
-    """Raise unless tensors (left, 2, right) fit together from a bond of 1 to a bond of 1."""
-    bond = 1
-    for place, tensor in enumerate(tensors):
-        if tensor.ndim != 3 or tensor.shape[:2] != (bond, 2) or 0 in tensor.shape:
-            raise InputError(
-                f"{owner} has a tensor {place} of shape {tensor.shape}, and ({bond}, 2, right) is "
-                "needed: the bond of its left neighbour, a qubit, and its own bond."
-            )
-        if not np.isfinite(tensor).all():
-            raise InputError(f"{owner} has a tensor {place} with an entry that is not finite.")
-        bond = tensor.shape[2]
-    if bond != 1:
-        raise InputError(f"{owner} has a last tensor with a right bond of {bond}, and 1 is needed.")

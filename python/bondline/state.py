@@ -65,7 +65,7 @@ class MPS(StateReadings, StateExchange):
 
     def __post_init__(self) -> None:
         """Check that the parts fit together, and keep read-only views of the arrays."""
-        tensors = tensor_formats.site_tensors(self.tensors)
+        tensors = tensor_formats.site_tensors(self.tensors, "An MPS")
         wires = tuple(self.wires)
         if len(wires) != len(tensors) or len(set(wires)) != len(wires):
             raise InputError(

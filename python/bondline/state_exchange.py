@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pennylane as qml
 from numpy.typing import NDArray
 
-from bondline import _core, state_files, tensor_formats
+from bondline import state_files, tensor_formats
 from bondline.engine_state import canonical_form
 from bondline.errors import InputError
 
@@ -66,13 +65,13 @@ class StateExchange:
         >>> print(round(state.norm, 9), state.tensors[0].round(9).ravel())
         25.0 [0.6+0.j 0.8+0.j]
         """
-        chain, log_scale = _scaled(tensor_formats.site_tensors(tensors))
+        owner = "The state"
+        chain, log_norm = tensor_formats.normalised(
+            tensor_formats.site_tensors(tensors, owner), owner
+        )
         labels = tuple(range(len(chain)) if wires is None else wires)
-        log_norm, _ = _core.overlap(chain, chain)
-        if not math.isfinite(log_norm):
-            raise InputError(_ZERO)
         found, schmidt = canonical_form(chain, labels)
-        return cls(tuple(found), labels, tuple(schmidt), log_norm + 2.0 * log_scale)
+        return cls(tuple(found), labels, tuple(schmidt), log_norm)
 
     def to_tensors(self) -> list[NDArray[np.complex128]]:
         """Return copies of the site tensors, which may be changed.
@@ -211,21 +210,3 @@ class StateExchange:
             facts["log_norm"],
             facts["fidelity"],
         )
-
-
-_ZERO: Final = "The tensors contract to the zero state, which has no norm to divide by."
-
-
-def _scaled(
-    tensors: Sequence[NDArray[np.complex128]],
-) -> tuple[list[NDArray[np.complex128]], float]:
-    """Divide each tensor by its largest entry: products of many neither overflow nor underflow."""
-    log_scale = 0.0
-    scaled = []
-    for tensor in tensors:
-        largest = float(np.abs(tensor).max())
-        if largest == 0.0:
-            raise InputError(_ZERO)
-        scaled.append(tensor / largest)
-        log_scale += math.log(largest)
-    return scaled, log_scale

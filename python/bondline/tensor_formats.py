@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bondline import _core
 from bondline.errors import InputError
 
 Tensors = list[NDArray[np.complex128]]
 
 
-def site_tensors(arrays: Sequence[Any]) -> Tensors:
+def site_tensors(arrays: Sequence[Any], owner: str) -> Tensors:
     """Bring site tensors to the shape (left, 2, right) and check that they make a chain.
 
     Parameters
@@ -24,6 +25,8 @@ def site_tensors(arrays: Sequence[Any]) -> Tensors:
         One per site, of shape (left, 2, right) with left = 1 at the first and right = 1 at the
         last. The ends may lack their outer axis: (2, right) and (left, 2), and (2,) for a single
         site.
+    owner : str
+        What they belong to; begins the message.
 
     Returns
     -------
@@ -35,16 +38,16 @@ def site_tensors(arrays: Sequence[Any]) -> Tensors:
 
     Examples
     --------
-    >>> [tensor.shape for tensor in site_tensors([np.eye(2), np.eye(2)])]
+    >>> [tensor.shape for tensor in site_tensors([np.eye(2), np.eye(2)], "A state")]
     [(1, 2, 2), (2, 2, 1)]
     """
     if not len(arrays):
-        raise InputError("A matrix product state needs at least one site tensor, got none.")
+        raise InputError(f"{owner} needs at least one site tensor, got none.")
     tensors = []
     right = 1
     last = len(arrays) - 1
     for site, array in enumerate(arrays):
-        tensor = _complex(array, site)
+        tensor = _complex(array, site, owner)
         given = tensor.shape
         if tensor.ndim < 3 and site == 0:
             tensor = tensor[None]
@@ -52,25 +55,65 @@ def site_tensors(arrays: Sequence[Any]) -> Tensors:
             tensor = tensor[..., None]
         if tensor.ndim != 3 or tensor.shape[1] != 2 or 0 in tensor.shape:
             raise InputError(
-                f"Tensor {site} of {len(arrays)} must have the shape (left bond, 2, right bond), "
-                f"got {given}. Move its axes with np.transpose."
+                f"{owner} has {len(arrays)} tensors, each of the shape (left bond, 2, right bond); "
+                f"tensor {site} has {given}. Move its axes with np.transpose."
             )
         if tensor.shape[0] != right:
-            before = f"tensor {site - 1} has the right bond {right}" if site else "1 at the end"
+            before = f"tensor {site - 1} has the right bond {right}" if site else "it must be 1"
             raise InputError(
-                f"Tensor {site} has the left bond {tensor.shape[0]}, but {before}: "
-                "neighbours must agree."
+                f"{owner} has a tensor {site} with the left bond {tensor.shape[0]}, but {before}: "
+                "neighbours must agree, and the chain is open."
             )
         right = tensor.shape[2]
         if not np.isfinite(tensor).all():
-            raise InputError(f"Tensor {site} has an entry that is not finite.")
+            raise InputError(f"{owner} has a tensor {site} with an entry that is not finite.")
         tensors.append(tensor)
     if right != 1:
         raise InputError(
-            f"The last tensor must have the right bond 1, got {right}: "
+            f"{owner} has a last tensor with the right bond {right}, and 1 is needed: "
             "the chain is open, not a ring."
         )
     return tensors
+
+
+def normalised(tensors: Tensors, owner: str) -> tuple[Tensors, float]:
+    """Scale the tensors of a state so that its norm is 1.
+
+    Parameters
+    ----------
+    tensors : list of ndarray of complex128, shapes (left, 2, right)
+    owner : str
+        What they belong to; begins the message.
+
+    Returns
+    -------
+    tensors : list of ndarray
+    log_norm : float
+        Natural logarithm of <psi|psi> as it was.
+
+    Raises
+    ------
+    InputError
+        If the state is zero.
+
+    Examples
+    --------
+    >>> found, log_norm = normalised([np.full((1, 2, 1), 3.0 + 0j)], "A state")
+    >>> found[0].ravel().real.round(6), round(np.exp(log_norm))
+    (array([0.707107, 0.707107]), 18)
+    """
+    log_scale = 0.0
+    scaled = []
+    for tensor in tensors:
+        # Products of many entries of one size neither overflow nor underflow.
+        largest = float(np.abs(tensor).max()) or 1.0
+        scaled.append(tensor / largest)
+        log_scale += math.log(largest)
+    log_norm, _ = _core.overlap(scaled, scaled)
+    if not math.isfinite(log_norm):
+        raise InputError(f"{owner} is zero: there is no norm to divide its tensors by.")
+    factor = math.exp(-log_norm / (2 * len(scaled)))
+    return [tensor * factor for tensor in scaled], log_norm + 2.0 * log_scale
 
 
 def prep_tensors(tensors: Sequence[NDArray[np.complex128]]) -> Tensors:
@@ -167,11 +210,13 @@ def from_quimb(state: Any) -> tuple[Tensors, float]:
     ordered.permute_arrays("lpr")
     arrays = [ordered[ordered.site_tag(site)].data for site in ordered.gen_sites_present()]
     scale = float(getattr(ordered, "exponent", 0.0)) * math.log(10.0)
-    return site_tensors(arrays), scale
+    return site_tensors(arrays, "The state of quimb"), scale
 
 
-def _complex(array: Any, site: int) -> NDArray[np.complex128]:
+def _complex(array: Any, site: int, owner: str) -> NDArray[np.complex128]:
     try:
         return np.asarray(array, dtype=np.complex128)
     except (TypeError, ValueError) as error:
-        raise InputError(f"Tensor {site} is no array of numbers: {error}.") from None
+        raise InputError(
+            f"{owner} has a tensor {site} that is no array of numbers: {error}."
+        ) from None

@@ -350,7 +350,6 @@ def test_measurements_of_the_users_own():
         (lambda: qml.probs(wires=range(21)), "2\\^21"),
         (lambda: qml.counts(wires=range(21), all_outcomes=True), "2\\^21"),
         (lambda: qml.var(qml.sum(*[qml.X(w) + qml.Z(w) for w in range(12)])), "do not commute"),
-        (lambda: qml.probs(op=qml.X(0) @ qml.X(1) + qml.Z(0) @ qml.Z(1)), "eigenbasis"),
     ],
 )
 def test_refusals(make, words):

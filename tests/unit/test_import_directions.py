@@ -21,7 +21,7 @@ ALLOWED = {
     "gate_set": LEAVES | {"_core", "unitarity"},
     "outcomes": LEAVES,
     "conditions": {"outcomes"},
-    "preparations": LEAVES | {"gate_set"},
+    "preparations": LEAVES | {"gate_set", "tensor_formats"},
     "program": LEAVES | {"conditions", "gate_set", "preparations", "unitarity"},
     "rows": LEAVES | {"program", "unitarity"},
     # measurements
@@ -74,8 +74,8 @@ ALLOWED = {
     "bitstrings": LEAVES,
     "engine_state": LEAVES | {"_core", "config", "lowering", "observables", "requests"},
     "state_files": LEAVES,
-    "tensor_formats": LEAVES,
-    "state_exchange": LEAVES | {"_core", "engine_state", "state_files", "tensor_formats"},
+    "tensor_formats": LEAVES | {"_core"},
+    "state_exchange": LEAVES | {"engine_state", "state_files", "tensor_formats"},
     "state_readings": LEAVES | {"bitstrings", "devices.mps", "engine_state"},
     "state": LEAVES | {"_core", "state_exchange", "state_readings", "tensor_formats"},
     "circuit_states": LEAVES

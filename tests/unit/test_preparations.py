@@ -10,7 +10,6 @@ from bondline import InputError
 from bondline.preparations import (
     load,
     loadable,
-    normalised,
     require_state,
     split,
     starts_with_preparation,
@@ -52,28 +51,6 @@ def test_amplitudes_are_split_exactly():
         assert len(tensors) == wires
         np.testing.assert_allclose(vector(tensors), state, atol=1e-12)
     assert max(tensor.shape[2] for tensor in split(np.eye(1, 2**9)[0])) == 1
-
-
-def test_any_tensors_are_scaled_to_norm_one():
-    tensors = random_chain([2, 3, 4, 2])
-    scaled = vector(normalised([1e60 * tensor for tensor in tensors], "it"))
-    expected = vector(tensors) / np.linalg.norm(vector(tensors))
-    np.testing.assert_allclose(scaled, expected, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("tensors", "words"),
-    [
-        ([np.zeros((1, 2, 1))], "norm is 0"),
-        ([np.full((1, 2, 1), np.nan)], "not finite"),
-        ([np.ones((1, 3, 1))], r"\(1, 2, right\) is needed"),
-        ([np.ones((1, 2, 2)), np.ones((3, 2, 1))], r"\(2, 2, right\)"),
-        ([np.ones((1, 2, 2))], "right bond of 2"),
-    ],
-)
-def test_tensors_that_are_no_state_are_refused(tensors, words):
-    with pytest.raises(InputError, match=words):
-        normalised(tensors, "it")
 
 
 def test_the_tensors_of_mpsprep_keep_the_order_of_their_wires():
@@ -176,7 +153,7 @@ class Chain:
         (Chain([0], []), "1 wires and 0 tensors"),
         (Chain([0, 0], [np.ones((1, 2, 1))] * 2), "every wire once"),
         (Chain([5], [np.ones((1, 2, 1))]), r"\[5\], which are not on the device"),
-        (Chain([0], [np.ones((2, 2))]), "is needed"),
+        (Chain([0], [np.ones((2, 2))]), "the right bond 2"),
     ],
 )
 def test_what_is_no_state_of_a_device_is_refused(state, words):

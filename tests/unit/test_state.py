@@ -16,7 +16,7 @@ import pytest
 
 from bondline import MPS, InputError, ResourceError
 from bondline.bitstrings import as_bits, require_width
-from bondline.tensor_formats import site_tensors
+from bondline.tensor_formats import normalised, site_tensors
 
 
 def chain(state: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -131,18 +131,30 @@ def test_overlaps_of_other_wires_are_refused():
     ("arrays", "message"),
     [
         ([], "at least one site tensor"),
-        ([np.ones((1, 3, 1))], r"Tensor 0 of 1 must have the shape .* got \(1, 3, 1\)"),
+        ([np.ones((1, 3, 1))], r"It has 1 tensors, each of the shape .* 0 has \(1, 3, 1\)"),
         ([np.ones((2, 2)), np.ones((2, 2, 1)), np.ones((2, 2))], "left bond 2, but tensor 1"),
-        ([np.ones((2, 2, 1))], "left bond 2, but 1 at the end"),
-        ([np.ones((1, 2, 2)), np.ones((2, 2, 2))], "right bond 1, got 2"),
-        ([np.full((1, 2, 1), np.nan)], "Tensor 0 has an entry that is not finite"),
-        ([np.ones((2, 2)), np.ones(2), np.ones((2, 2))], "Tensor 1 of 3 must have the shape"),
-        (["up", "down"], "Tensor 0 is no array of numbers"),
+        ([np.ones((2, 2, 1))], "left bond 2, but it must be 1"),
+        ([np.ones((1, 2, 2)), np.ones((2, 2, 2))], "right bond 2, and 1 is needed"),
+        ([np.full((1, 2, 1), np.nan)], "tensor 0 with an entry that is not finite"),
+        ([np.ones((2, 2)), np.ones(2), np.ones((2, 2))], r"tensor 1 has \(2,\)"),
+        (["up", "down"], "tensor 0 that is no array of numbers"),
     ],
 )
 def test_tensors_that_make_no_chain_are_refused(arrays, message):
     with pytest.raises(InputError, match=message):
-        site_tensors(arrays)
+        site_tensors(arrays, "It")
+
+
+def test_any_tensors_are_scaled_to_norm_one():
+    state = random_state(5, 4)
+    tensors, _ = chain(state)
+    scaled, log_norm = normalised([1e60 * tensor for tensor in tensors], "It")
+    np.testing.assert_allclose(
+        MPS(tuple(scaled), tuple(range(5)), held(5).schmidt_values).dense(), state
+    )
+    assert log_norm == pytest.approx(2 * 5 * math.log(1e60))
+    with pytest.raises(InputError, match="It is zero"):
+        normalised([np.zeros((1, 2, 1), complex)], "It")
 
 
 def test_wires_and_schmidt_values_must_fit():
