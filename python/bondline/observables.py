@@ -21,7 +21,7 @@ from pennylane.measurements import (
     VnEntropyMP,
 )
 
-from bondline import results
+from bondline import entanglement, results
 from bondline.matrices import DENSITY_WIRES, diagonalizing_matrix, hermitian_matrix, require_few
 from bondline.outcomes import Numbers, measurements_behind, value_table
 from bondline.pauli_sums import Split, split
@@ -180,23 +180,32 @@ class _Exact:
         self.asked.dense_state = True
         return results.State()
 
-    def density(self, measurement: Any) -> int:
-        require_few(measurement.wires, measurement)
-        return self.asked.density(measurement.wires)
-
     def reduced_density(self, measurement: Any) -> results.Reading:
-        return results.Density(self.density(measurement))
+        require_few(measurement.wires, measurement)
+        return results.Density(self.asked.density(measurement.wires))
 
     def purity(self, measurement: Any) -> results.Reading:
-        return results.Purity(self.density(measurement))
+        return entanglement.Purity(self.spectrum(measurement.wires, measurement))
 
     def entropy(self, measurement: Any) -> results.Reading:
-        return results.Entropy(self.density(measurement), measurement.log_base)
+        spectrum = self.spectrum(measurement.wires, measurement)
+        return entanglement.Entropy(spectrum, measurement.log_base)
 
     def mutual_information(self, measurement: Any) -> results.Reading:
-        first, _ = measurement.raw_wires
-        index = self.density(measurement)
-        return results.MutualInformation(index, len(first), measurement.log_base)
+        first, second = measurement.raw_wires
+        return entanglement.MutualInformation(
+            *(
+                entanglement.Entropy(self.spectrum(wires, measurement), measurement.log_base)
+                for wires in (first, second, first + second)
+            )
+        )
+
+    def spectrum(self, wires: Any, measurement: Any) -> entanglement.Spectrum:
+        if self.numbers:  # a mixture of histories
+            require_few(wires, measurement)
+            return entanglement.DensitySpectrum(self.asked.density(wires))
+        few = len(wires) <= DENSITY_WIRES and 2 * len(wires) <= len(self.asked.sites)
+        return entanglement.EngineSpectrum(self.asked.spectrum(wires), local=few)
 
 
 _READERS: dict[type, Callable[[_Exact, Any], results.Reading]] = {

@@ -32,7 +32,9 @@ ALLOWED = {
     "bases": {"columns"},
     "requests": LEAVES | {"bases"},
     "results": LEAVES | {"_core"},
-    "observables": LEAVES | {"matrices", "outcomes", "pauli_sums", "requests", "results"},
+    "entanglement": LEAVES | {"_core", "results"},
+    "observables": LEAVES
+    | {"entanglement", "matrices", "outcomes", "pauli_sums", "requests", "results"},
     "seeds": LEAVES | {"config"},
     "shots": LEAVES | {"_core", "columns", "results"},
     "sampling": LEAVES
