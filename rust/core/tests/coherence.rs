@@ -89,7 +89,7 @@ fn corrected(result: &CircuitResult) -> f64 {
 #[test]
 fn smooth_circuits_are_not_believed_by_their_norm() -> Result<()> {
     for (dt, steps, limit, close) in
-        [(0.05, 60, 8, 0.03), (0.02, 150, 8, 0.03), (0.1, 40, 8, 0.12), (0.1, 40, 4, 0.15)]
+        [(0.05, 60, 8, 0.03), (0.02, 150, 8, 0.03), (0.1, 40, 8, 0.05), (0.1, 40, 4, 0.1)]
     {
         let group = trotter(&[dt], steps);
         let exact = fresh(&group, &settings(None))?.remove(0);
