@@ -89,6 +89,14 @@ def test_a_state_that_comes_too_late():
     [
         (qml.expval(qml.Hermitian(np.eye(2**11), range(11))), "at most 10 wires"),
         (qml.density_matrix(range(11)), "at most 10"),
+        (
+            qml.var(
+                qml.Hermitian(np.eye(2**6), range(6))
+                + qml.Z(9) @ qml.Z(15)
+                + qml.sum(*map(qml.X, range(10, 15)))
+            ),
+            "at most 10",
+        ),
         (qml.expval(qml.prod(*[qml.Hadamard(i) for i in range(20)])), "more than 4096 words"),
         (qml.probs(op=qml.prod(*[qml.X(i) for i in range(11)])), "at most 10"),
     ],
