@@ -9,7 +9,7 @@ from pennylane import numpy as pnp
 from pennylane.devices import ExecutionConfig, MCMConfig
 from pennylane.exceptions import DeviceError
 
-from bondline import _core
+from bondline import InputError, _core
 from bondline.devices.mps import BondlineMPS
 
 WIRES = 3
@@ -287,6 +287,31 @@ def test_shot_vectors_and_batches():
     for shots, (value, outcomes) in zip([10, 20], found, strict=True):
         np.testing.assert_allclose(value, [1.0, -1.0], atol=1e-12)
         np.testing.assert_array_equal(outcomes, [[0] * shots, [1] * shots])
+
+
+def test_rows_that_keep_different_numbers_of_shots():
+    @qml.qnode(qml.device("bondline.mps", wires=1, seed=4), postselect_mode="hw-like")
+    def circuit(angles, measure):
+        qml.RY(angles, 0)
+        qml.measure(0, postselect=1, reset=True)
+        return measure()
+
+    angles = np.array([0.0, np.pi / 2, np.pi])
+    shots = qml.set_shots(circuit, 30)
+    with pytest.raises(InputError, match="broadcast_expand"):
+        shots(angles, qml.sample)
+    found = [sum(counts.values()) for counts in shots(angles, qml.counts)]
+    assert found[0] == 0
+    assert 0 < found[1] < 30
+    assert found[2] == 30
+    values = shots(angles, lambda: qml.expval(qml.Z(0)))
+    np.testing.assert_array_equal(values, [np.nan, 1.0, 1.0])
+    matrix = qml.Hermitian(np.array([[1.0, 1.0], [1.0, -1.0]]), 0)
+    (eigenvalues,) = shots(angles[1:2], lambda: qml.sample(matrix))
+    assert len(eigenvalues) < 30
+    np.testing.assert_array_equal(shots(angles, qml.probs)[1:], [[1.0, 0.0]] * 2)
+    (shadow,) = shots(angles[1:2], lambda: qml.classical_shadow([0], seed=1))
+    assert shadow.shape == (2, len(eigenvalues), 1)
 
 
 def test_the_same_seed_gives_the_same_shots():

@@ -14,6 +14,9 @@ import bondline
 SHOTS = [10, 1, [10, 1, (5, 2)], [(1, 4)], (3,)]
 
 
+MATRIX = np.array([[1.0, 2 - 1j], [2 + 1j, -3.0]])
+
+
 def measurements():
     return {
         "expval": lambda: qml.expval(qml.Z(0) @ qml.X(2)),
@@ -23,9 +26,19 @@ def measurements():
         "projector": lambda: qml.expval(qml.Projector([0, 1], [1, 2])),
         "projector variance": lambda: qml.var(qml.Projector([0, 1], [1, 2])),
         "hadamard": lambda: qml.var(qml.H(1)),
+        "matrix and words": lambda: qml.expval(
+            qml.Hermitian(np.diag([1.0, 2.0]), [0]) - 0.5 * qml.H(2) + qml.X(1) @ qml.Z(0)
+        ),
+        "projector and letters": lambda: qml.expval(
+            qml.prod(qml.Projector([1], [0]), qml.X(2)) + 0.5 * qml.Projector([0, 1], [1, 2])
+        ),
         "probs": lambda: qml.probs(wires=[2, 0]),
         "probs of all": lambda: qml.probs(),
         "probs of an observable": lambda: qml.probs(op=qml.X(0) @ qml.Y(2)),
+        "probs of an eigenbasis": lambda: qml.probs(op=qml.Hermitian(MATRIX, [2])),
+        "probs of an entangled eigenbasis": lambda: qml.probs(
+            op=qml.X(0) @ qml.X(1) + qml.Z(0) @ qml.Z(1)
+        ),
         "sample": lambda: qml.sample(),
         "sample of one wire": lambda: qml.sample(wires=1),
         "sample in int8": lambda: qml.sample(wires=[1, 2], dtype="int8"),
