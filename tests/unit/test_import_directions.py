@@ -185,9 +185,10 @@ RUST_ALLOWED = {
     "memory": BASE | {"circuit", "group", "histories", "local_operator", "mps", "prepared"},
     "values": BASE | {"circuit", "mps", "request", "rng"},
     "mixture": BASE | {"values"},
+    "followers": BASE | {"circuit", "mixture", "rng"},
     "histories": BASE
-    | {"circuit", "group", "linalg", "mixture", "mps", "program", "report", "request", "result"}
-    | {"rng", "values"},
+    | {"circuit", "followers", "group", "mixture", "mps", "prepared", "program", "report"}
+    | {"request", "result", "rng", "values"},
 }
 FREE = {"lib", "run"}  # the entry uses everything
 

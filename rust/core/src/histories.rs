@@ -12,69 +12,85 @@
 //!
 //! A measurement needs a canonical state, so all values here are of the swept state.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use crate::circuit::{Measure, Plan};
 use crate::error::{Error, Result};
+use crate::followers::{Followers, Impossible, Lost, Parting};
 use crate::group::Group;
-use crate::mixture::{Mixture, Tally, log_add};
+use crate::mixture::{Mixture, Tally};
 use crate::mps::{
-    EvolutionLog, Mps, canonicalise, log_norm_squared, outcome_probabilities, project,
+    EvolutionLog, MAX_SPECTRUM_SITES, Mps, canonicalise, log_norm_squared, normalised_tensors,
+    outcome_probabilities, project, spectrum_of_density,
 };
+use crate::prepared::Prepared;
 use crate::program::{Bonds, BoundSegment, Shared, Start, sweep_threshold};
 use crate::report::Report;
 use crate::request::Requests;
 use crate::result::{CircuitResult, SampleResult};
-use crate::rng::FIRST_MEASUREMENT_DRAW;
-use crate::scalar::Scalar;
-use crate::values::Values;
+use crate::rng::{ShotKey, attempt, shot_of};
+use crate::scalar::{C64, Scalar};
+use crate::values::{Values, Whole};
 
 /// Most histories of an average. Each is a run of its own, so this many of the smallest circuits
 /// take seconds; where more are likely, as many shots tell as much.
 const MOST_HISTORIES: usize = 4096;
-/// An average follows no outcome less likely than this: the sum of all that is left out stays below
-/// what values are good for.
-const LEAST_PROBABILITY: f64 = 1e-14;
+/// Most attempts at a shot that postselection is to leave.
+const MOST_ATTEMPTS: u64 = 1 << 14;
+/// Attempts that are followed together.
+const ATTEMPTS_TOGETHER: usize = 1 << 20;
 /// The outcome of a measurement in a shot that postselection dropped.
 const DROPPED: u8 = 255;
+/// No attempt at a shot was kept yet.
+const NONE: u64 = u64::MAX;
 
 /// # Errors
-/// [`Error::Unsupported`] if the circuit has mid-circuit measurements and something is asked that
-/// only a pure state has.
+/// [`Error::Unsupported`] if the circuit leaves a mixture of states and something is asked that only
+/// a pure state has.
 pub(crate) fn check_pure(group: &Group) -> Result<()> {
     let requests = &group.requests;
+    let long = |wires: &Vec<usize>| wires.len() > MAX_SPECTRUM_SITES;
     let what = [
-        (requests.dense_state, "state()"),
-        (requests.tensors, "the tensors of the state"),
-        (!requests.bitstrings.is_empty(), "the probability of a bitstring"),
-        (!requests.spectra.is_empty(), "an entanglement entropy or spectrum"),
+        (requests.dense_state, "state()".to_owned()),
+        (requests.tensors, "the tensors of the state".to_owned()),
+        (!requests.bitstrings.is_empty(), "the probability of a bitstring".to_owned()),
+        (
+            requests.spectra.iter().any(long),
+            format!("an entanglement spectrum or entropy of more than {MAX_SPECTRUM_SITES} wires"),
+        ),
     ];
     match what.iter().find(|(asked, _)| *asked) {
-        Some((_, what)) if !group.structure.measures().is_empty() => {
-            Err(Error::Unsupported(format!(
-                "after mid-circuit measurements the state is a mixture, and {what} is of one pure \
-                 state; ask for density_matrix, probs or shots, or take the measurements out"
-            )))
-        }
+        Some((_, what)) if free_measurements(group) > 0 => Err(Error::Unsupported(format!(
+            "after mid-circuit measurements the state is a mixture, and {what} is of one pure state; \
+             ask for density_matrix, probs or shots, postselect every measurement, or take the \
+             measurements out"
+        ))),
         _ => Ok(()),
     }
 }
 
 /// Bound of the number of histories of one row.
 pub(crate) fn most_histories(group: &Group) -> f64 {
-    let splits = splits(group) as f64;
     let averaged = if wants_average(&group.requests) { MOST_HISTORIES as f64 } else { 0.0 };
-    (averaged + shots(group) as f64).min(splits.exp2())
+    (averaged + shots(group) as f64).min((free_measurements(group) as f64).exp2()).max(1.0)
 }
 
 /// Bound of the number of states that wait while another is in work.
 pub(crate) fn most_waiting(group: &Group) -> usize {
-    let splits = splits(group);
-    if wants_average(&group.requests) { splits } else { splits.min(shots(group).max(1) - 1) }
+    let free = free_measurements(group);
+    if wants_average(&group.requests) {
+        return free;
+    }
+    // The outcome with fewer attempts goes first, so that every state that waits stands for at
+    // least as many as all work meanwhile.
+    let fills = group.structure.measures().iter().any(|measure| measure.fill);
+    let attempts = if fills { ATTEMPTS_TOGETHER.max(shots(group)) } else { shots(group) };
+    free.min(attempts.max(1).ilog2() as usize)
 }
 
 /// Measurements that may have either outcome.
-fn splits(group: &Group) -> usize {
+fn free_measurements(group: &Group) -> usize {
     group.structure.measures().iter().filter(|measure| measure.postselect.is_none()).count()
 }
 
@@ -85,62 +101,9 @@ fn shots(group: &Group) -> usize {
 /// Whether something is asked of the average over all histories: whatever is no sampling, and the
 /// report where nothing is.
 fn wants_average(requests: &Requests) -> bool {
-    let few = requests.supports().len();
-    few > 0 || !requests.outcomes.is_empty() || requests.samplings.is_empty()
-}
-
-/// Who takes part in a history.
-#[derive(Debug, Clone)]
-struct Followers {
-    /// Logarithm of its probability, for the average.
-    log_weight: Option<f64>,
-    /// The shots of each sampling.
-    shots: Vec<Vec<u64>>,
-}
-
-impl Followers {
-    fn none(samplings: usize) -> Self {
-        Self { log_weight: None, shots: vec![Vec::new(); samplings] }
-    }
-
-    fn n_shots(&self) -> usize {
-        self.shots.iter().map(Vec::len).sum()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.log_weight.is_none() && self.n_shots() == 0
-    }
-}
-
-/// A history so far.
-struct History<T> {
-    state: Mps<T>,
-    outcomes: Vec<bool>,
-    followers: Followers,
-    /// Relative weight discarded at each bond.
-    discarded: Vec<f64>,
-}
-
-/// A postselected outcome that rounding noise cannot be told from.
-struct Impossible {
-    measurement: usize,
-    outcome: bool,
-}
-
-/// One row of a group, history by history.
-struct Run<'a, T> {
-    group: &'a Group,
-    row: usize,
-    shared: &'a Shared<'a, T>,
-    values: Values<'a>,
-    waiting: Vec<History<T>>,
-    mixture: Mixture,
-    samples: Vec<SampleResult>,
-    tally: Tally,
-    /// Logarithm of the probability that was not followed.
-    log_dropped: f64,
-    impossible: Option<Impossible>,
-    report: Report,
+    let few = !requests.supports().is_empty() || !requests.outcomes.is_empty();
+    let whole = requests.dense_state || requests.tensors || !requests.bitstrings.is_empty();
+    few || whole || requests.samplings.is_empty()
 }
 
 /// Values, shots and report of one row of a circuit with mid-circuit measurements.
@@ -149,64 +112,143 @@ struct Run<'a, T> {
 /// [`Error::Unsupported`] for an average over too many histories; [`Error::Numerical`] if nothing is
 /// left after a postselection; those of the evolution.
 pub(crate) fn run_histories<T: Scalar>(
-    group: &Group,
-    plan: &Plan,
+    prepared: &Prepared,
     row: usize,
     shared: &Shared<'_, T>,
 ) -> Result<CircuitResult> {
     let started = Instant::now();
-    let (n, requests) = (plan.n_sites(), &group.requests);
-    let start = Start::new(group, row, plan, Bonds::Full, shared)?;
-    let loaded = start.log();
-    let all_shots = requests.samplings.iter().map(|sampling| (0..sampling.shots as u64).collect());
-    let first = History {
-        state: start.state()?,
-        outcomes: Vec::new(),
-        followers: Followers {
-            log_weight: wants_average(requests).then_some(0.0),
-            shots: all_shots.collect(),
-        },
-        discarded: loaded.discarded,
-    };
-    let values = Values { plan, requests, readout: shared.settings.readout, row };
-    let mut run = Run {
-        group,
-        row,
-        shared,
-        tally: Tally::new(n, requests.supports().len()),
-        values,
-        waiting: vec![first],
-        mixture: Mixture::new(),
-        samples: empty_samples(requests, plan.n_measures()),
-        log_dropped: f64::NEG_INFINITY,
-        impossible: None,
-        report: Report { methods: loaded.methods, ..Report::starting(loaded.saturated) },
-    };
-    run.follow_all()?;
-    let mut result = run.finish()?;
+    let (group, main) = (&prepared.group, &*prepared.main.plan);
+    let tensors_here = group.requests.tensors && prepared.tensors.is_none();
+    let walk = Walk::new(group, &group.requests, main, row, shared)?;
+    let mut result = Walk { tensors: tensors_here, ..walk }.run()?;
+    if let Some(homeward) = &prepared.tensors {
+        // Other values do not depend on whether the tensors are asked.
+        let requests = Requests { tensors: true, ..Requests::default() };
+        let walk = Walk::new(group, &requests, &homeward.plan, row, shared)?;
+        let home = Walk { tensors: true, ..walk }.run()?;
+        (result.tensors, result.schmidt_values) = (home.tensors, home.schmidt_values);
+        result.report.add_report(&home.report);
+    }
     result.report.seconds = started.elapsed().as_secs_f64();
     Ok(result)
 }
 
-/// Every shot dropped.
-fn empty_samples(requests: &Requests, n_measures: usize) -> Vec<SampleResult> {
-    let samples = requests.samplings.iter().map(|sampling| SampleResult {
-        bits: vec![0; sampling.shots * sampling.wires.len()],
-        outcomes: vec![DROPPED; sampling.shots * n_measures],
-    });
-    samples.collect()
+/// A history so far.
+struct History<T> {
+    state: Mps<T>,
+    /// Factor of the state.
+    phase: C64,
+    outcomes: Vec<bool>,
+    followers: Followers,
+    /// Relative weight discarded at each bond.
+    discarded: Vec<f64>,
 }
 
-impl<T: Scalar> Run<'_, T> {
-    fn follow_all(&mut self) -> Result<()> {
+/// One row of a group, history by history.
+struct Walk<'a, T> {
+    group: &'a Group,
+    row: usize,
+    shared: &'a Shared<'a, T>,
+    values: Values<'a>,
+    keys: Vec<ShotKey>,
+    start: Start,
+    /// Whether the tensors of the state are to be read.
+    tensors: bool,
+    waiting: Vec<History<T>>,
+    mixture: Mixture,
+    /// Of the only history.
+    whole: Option<Whole>,
+    samples: Vec<SampleResult>,
+    /// The attempt that became each shot of each sampling.
+    kept: Vec<Vec<u64>>,
+    attempts_made: u64,
+    tally: Tally,
+    lost: Lost,
+    report: Report,
+}
+
+impl<'a, T: Scalar> Walk<'a, T> {
+    fn new(
+        group: &'a Group,
+        requests: &'a Requests,
+        plan: &'a Plan,
+        row: usize,
+        shared: &'a Shared<'a, T>,
+    ) -> Result<Self> {
+        let values = Values { plan, requests, readout: shared.settings.readout, row };
+        let start = Start::new(group, row, plan, Bonds::Full, shared)?;
+        let loaded = start.log();
+        let samples = requests.samplings.iter().map(|sampling| SampleResult {
+            bits: vec![0; sampling.shots * sampling.wires.len()],
+            outcomes: vec![DROPPED; sampling.shots * plan.n_measures()],
+        });
+        Ok(Self {
+            group,
+            row,
+            shared,
+            keys: requests.samplings.iter().map(|sampling| values.key(sampling)).collect(),
+            values,
+            start,
+            tensors: false,
+            waiting: Vec::new(),
+            mixture: Mixture::new(),
+            whole: None,
+            samples: samples.collect(),
+            kept: requests.samplings.iter().map(|sampling| vec![NONE; sampling.shots]).collect(),
+            attempts_made: 0,
+            tally: Tally::new(plan.n_sites(), requests.supports().len()),
+            lost: Lost::nothing(),
+            report: Report { methods: loaded.methods, ..Report::starting(loaded.saturated) },
+        })
+    }
+
+    fn run(mut self) -> Result<CircuitResult> {
+        let requests = self.values.requests;
+        self.follow_all(wants_average(requests).then_some(0.0), self.next_attempts(1))?;
+        if self.group.structure.measures().iter().any(|measure| measure.fill) {
+            while self.kept.iter().flatten().any(|kept| *kept == NONE) {
+                self.check_left()?;
+                self.check_attempts()?;
+                let missing = self.kept.iter().flatten().filter(|kept| **kept == NONE).count();
+                // As many as were made in vain, so that few rounds come to an unlikely outcome.
+                let more = self.attempts_made.min((ATTEMPTS_TOGETHER / missing) as u64).max(1);
+                self.follow_all(None, self.next_attempts(more))?;
+            }
+        }
+        self.finish()
+    }
+
+    /// The next `more` attempts at every shot of which none was kept.
+    fn next_attempts(&self, more: u64) -> (Vec<Vec<u64>>, u64) {
+        let numbers = self.attempts_made..self.attempts_made + more;
+        let of_sampling = |kept: &Vec<u64>| {
+            let missing = (0..kept.len()).filter(|&shot| kept[shot] == NONE);
+            missing.flat_map(|shot| numbers.clone().map(move |n| attempt(shot, n))).collect()
+        };
+        (self.kept.iter().map(of_sampling).collect(), more)
+    }
+
+    /// Follows all histories that an average and some attempts take.
+    fn follow_all(
+        &mut self,
+        log_weight: Option<f64>,
+        (attempts, more): (Vec<Vec<u64>>, u64),
+    ) -> Result<()> {
+        self.attempts_made += more;
+        self.waiting.push(History {
+            state: self.start.state()?,
+            phase: C64::ONE,
+            outcomes: Vec::new(),
+            followers: Followers { log_weight, attempts },
+            discarded: self.start.log().discarded,
+        });
         while let Some(mut history) = self.waiting.pop() {
             self.shared.cancel.check()?;
             let log = self.advance(&mut history)?;
-            let lossy = log.discarded.iter().any(|weight| *weight > 0.0);
             let segment = &self.values.plan.segments()[history.outcomes.len()];
             match segment.measured {
-                Some(site) => self.measure(history, site, lossy)?,
-                None => self.read(history, &log, lossy)?,
+                Some(site) => self.measure(history, site, &log)?,
+                None => self.read(&history, &log)?,
             }
         }
         Ok(())
@@ -226,6 +268,7 @@ impl<T: Scalar> Run<'_, T> {
         }
         let outcomes = &history.outcomes;
         let segment = BoundSegment::new(self.group, self.row, plan, outcomes, Bonds::Full)?;
+        history.phase *= segment.phase;
         let threshold = Some(sweep_threshold(plan.n_sites()));
         let mut log = segment.apply(&mut history.state, threshold, left, shared)?;
         let discarded = history.discarded.iter_mut().zip(&log.discarded_on_bond);
@@ -237,83 +280,40 @@ impl<T: Scalar> Run<'_, T> {
     }
 
     /// Ends a segment: whoever follows the history goes on with one outcome or the other.
-    fn measure(&mut self, mut history: History<T>, site: usize, lossy: bool) -> Result<()> {
-        if lossy {
+    fn measure(&mut self, mut history: History<T>, site: usize, log: &EvolutionLog) -> Result<()> {
+        if is_lossy(log) {
             self.canonicalise(&mut history.state)?;
         }
-        let measurement = history.outcomes.len();
-        let probabilities = outcome_probabilities(&history.state, site)?;
-        let followers = self.part(&history.followers, measurement, probabilities)?;
-        let mut goes_on: Vec<_> =
-            [false, true].into_iter().zip(followers).filter(|(_, f)| !f.is_empty()).collect();
-        let averaged = goes_on.iter().filter(|(_, f)| f.log_weight.is_some()).count();
-        self.check_number(averaged)?;
-        // The outcome that comes first goes on the stack last, and takes the state itself.
-        let Some((outcome, followers)) = goes_on.first().cloned() else {
-            return self.end(&history);
+        let (measures, measurement) = (self.group.structure.measures(), history.outcomes.len());
+        let parting = Parting {
+            measurement,
+            measure: measures[measurement],
+            only_history: measures[..measurement].iter().all(|before| before.postselect.is_some()),
+            probabilities: outcome_probabilities(&history.state, site)?,
         };
-        if let Some((outcome, followers)) = goes_on.drain(1..).next() {
+        let followers = parting.part(&history.followers, &self.keys, &mut self.lost);
+        let mut goes_on: Vec<(bool, Followers)> =
+            [false, true].into_iter().zip(followers).filter(|(_, f)| !f.is_empty()).collect();
+        self.check_number(goes_on.iter().filter(|(_, f)| f.log_weight.is_some()).count())?;
+        // An average adds up in one order, whoever else follows.
+        if goes_on.iter().all(|(_, followers)| followers.log_weight.is_none()) {
+            goes_on.sort_by_key(|(_, followers)| followers.n_attempts());
+        }
+        // What comes first goes on the stack last, and takes the state itself.
+        let mut goes_on = goes_on.into_iter();
+        let Some(first) = goes_on.next() else { return self.end(&history) };
+        if let Some(second) = goes_on.next() {
             let copy = History {
                 state: history.state.clone(),
+                phase: history.phase,
                 outcomes: history.outcomes.clone(),
-                followers: Followers::none(0),
+                followers: second.1,
                 discarded: history.discarded.clone(),
             };
-            self.go_on(copy, site, (outcome, probabilities[1]), followers)?;
+            self.go_on(copy, site, &parting, second.0)?;
         }
-        self.go_on(history, site, (outcome, probabilities[usize::from(outcome)]), followers)
-    }
-
-    /// Sends the followers of a history to the outcomes of a measurement.
-    fn part(
-        &mut self,
-        followers: &Followers,
-        measurement: usize,
-        probabilities: [f64; 2],
-    ) -> Result<[Followers; 2]> {
-        let Measure { postselect, fill, .. } = self.group.structure.measures()[measurement];
-        let requests = self.values.requests;
-        let mut parted = [(); 2].map(|()| Followers::none(requests.samplings.len()));
-        for ((outcome, probability), part) in
-            [false, true].into_iter().zip(probabilities).zip(&mut parted)
-        {
-            let kept = postselect.is_none_or(|kept| kept == outcome);
-            if let Some(log_weight) = followers.log_weight.filter(|_| kept) {
-                let log_weight = log_weight + probability.ln();
-                if postselect.is_none() && probability <= LEAST_PROBABILITY {
-                    self.log_dropped = log_add(self.log_dropped, log_weight);
-                } else if probability == 0.0 {
-                    self.impossible = Some(Impossible { measurement, outcome });
-                } else {
-                    part.log_weight = Some(log_weight);
-                }
-            }
-        }
-        for (at, sampling) in requests.samplings.iter().enumerate() {
-            let key = self.values.key(sampling);
-            for &shot in &followers.shots[at] {
-                let drawn = key.uniform(shot, FIRST_MEASUREMENT_DRAW + measurement as u64);
-                let outcome = match postselect {
-                    Some(kept) if fill => kept,
-                    _ => drawn >= probabilities[0],
-                };
-                if postselect.is_none_or(|kept| kept == outcome) {
-                    parted[usize::from(outcome)].shots[at].push(shot);
-                }
-            }
-        }
-        match postselect {
-            Some(outcome) if probabilities[usize::from(outcome)] == 0.0 => {
-                // Shots are here only where postselection brings all of them.
-                let brought = parted[usize::from(outcome)].n_shots() > 0;
-                if brought {
-                    Err(impossible(&Impossible { measurement, outcome }))
-                } else {
-                    Ok(parted)
-                }
-            }
-            _ => Ok(parted),
-        }
+        history.followers = first.1;
+        self.go_on(history, site, &parting, first.0)
     }
 
     /// Refuses an average over too many histories, `more` of them being about to go on.
@@ -334,16 +334,15 @@ impl<T: Scalar> Run<'_, T> {
         &mut self,
         mut history: History<T>,
         site: usize,
-        (outcome, probability): (bool, f64),
-        followers: Followers,
+        parting: &Parting,
+        outcome: bool,
     ) -> Result<()> {
-        let reset = self.group.structure.measures()[history.outcomes.len()].reset;
-        let cancel = self.shared.cancel;
+        let (Measure { reset, .. }, cancel) = (parting.measure, self.shared.cancel);
+        let probability = parting.probabilities[usize::from(outcome)];
         let methods = project(&mut history.state, site, outcome, probability, reset, cancel)?;
         self.report.methods.add(methods);
         self.report.sweeps += 1;
         history.outcomes.push(outcome);
-        history.followers = followers;
         self.waiting.push(history);
         Ok(())
     }
@@ -355,32 +354,63 @@ impl<T: Scalar> Run<'_, T> {
     }
 
     /// Reads a history that has come to the end of the circuit.
-    fn read(&mut self, mut history: History<T>, log: &EvolutionLog, lossy: bool) -> Result<()> {
+    fn read(&mut self, history: &History<T>, log: &EvolutionLog) -> Result<()> {
         let (mode, cancel) = (self.shared.parallelism, self.shared.cancel);
-        self.report_on(&history, Some(log))?;
+        self.report_on(history, Some(log))?;
+        let is_pure = free_measurements(self.group) == 0;
         if let Some(log_weight) = history.followers.log_weight {
-            let few = self.values.few_wire(&history.state, mode, cancel)?;
+            let mut few = self.values.few_wire(&history.state, mode, cancel)?;
             let means = self.values.means(&few.words);
+            if !is_pure {
+                let densities = self.values.spectrum_densities(&history.state, cancel)?;
+                few.densities.extend(densities);
+            }
             self.mixture.add(log_weight, history.outcomes.clone(), few, means);
         }
-        if lossy && history.followers.n_shots() > 0 {
-            self.canonicalise(&mut history.state)?;
+        let (whole_wanted, n) =
+            (is_pure && history.followers.log_weight.is_some(), self.values.plan.n_sites());
+        let canonical_wanted = whole_wanted
+            && self.values.requests.has_canonical(n, self.values.readout)
+            || history.followers.n_attempts() > 0;
+        let mut canonical = Cow::Borrowed(&history.state);
+        if canonical_wanted && is_lossy(log) {
+            self.canonicalise(canonical.to_mut())?;
         }
-        for (at, sampling) in self.values.requests.samplings.iter().enumerate() {
-            let shots = &history.followers.shots[at];
-            if shots.is_empty() {
-                continue;
+        if whole_wanted {
+            let states = (&history.state, &history.state, &*canonical);
+            let mut whole = self.values.whole(states, history.phase, mode, cancel)?;
+            if self.tensors {
+                whole.tensors = Some(normalised_tensors(&history.state, history.phase, cancel)?);
             }
-            let drawn = self.values.shots(sampling, &history.state, shots, mode, cancel)?;
-            let (columns, measures) = (sampling.wires.len(), history.outcomes.len());
-            let result = &mut self.samples[at];
-            for (position, &shot) in shots.iter().enumerate() {
-                let shot = shot as usize;
-                let bits = &drawn[position * columns..][..columns];
-                result.bits[shot * columns..][..columns].copy_from_slice(bits);
-                let outcomes = &mut result.outcomes[shot * measures..][..measures];
-                outcomes.iter_mut().zip(&history.outcomes).for_each(|(o, m)| *o = u8::from(*m));
-            }
+            self.whole = Some(whole);
+        }
+        for at in 0..self.samples.len() {
+            self.draw(at, history, &canonical)?;
+        }
+        Ok(())
+    }
+
+    /// Draws the shots of sampling `at` that follow a history.
+    fn draw(&mut self, at: usize, history: &History<T>, canonical: &Mps<T>) -> Result<()> {
+        let kept = &mut self.kept[at];
+        // The attempts at one shot stand in order, side by side.
+        let mut attempts = history.followers.attempts[at].clone();
+        attempts.dedup_by_key(|attempt| shot_of(*attempt));
+        attempts.retain(|attempt| *attempt < kept[shot_of(*attempt)]);
+        if attempts.is_empty() {
+            return Ok(());
+        }
+        let (sampling, mode) = (&self.values.requests.samplings[at], self.shared.parallelism);
+        let drawn = self.values.shots(sampling, canonical, &attempts, mode, self.shared.cancel)?;
+        let (columns, measures) = (sampling.wires.len(), history.outcomes.len());
+        let result = &mut self.samples[at];
+        for (position, attempt) in attempts.into_iter().enumerate() {
+            let shot = shot_of(attempt);
+            kept[shot] = attempt;
+            let bits = &drawn[position * columns..][..columns];
+            result.bits[shot * columns..][..columns].copy_from_slice(bits);
+            let outcomes = &mut result.outcomes[shot * measures..][..measures];
+            outcomes.iter_mut().zip(&history.outcomes).for_each(|(o, m)| *o = u8::from(*m));
         }
         Ok(())
     }
@@ -396,11 +426,11 @@ impl<T: Scalar> Run<'_, T> {
 
     /// Adds a history to the report, by its probability or, without an average, by its shots.
     fn report_on(&mut self, history: &History<T>, last: Option<&EvolutionLog>) -> Result<()> {
-        let averaged = wants_average(self.values.requests);
         let followers = &history.followers;
-        let log_weight =
-            if averaged { followers.log_weight } else { Some((followers.n_shots() as f64).ln()) };
-        let Some(log_weight) = log_weight else { return Ok(()) };
+        let averaged = wants_average(self.values.requests);
+        let by_shots =
+            (!averaged && followers.n_attempts() > 0).then(|| (followers.n_attempts() as f64).ln());
+        let Some(log_weight) = followers.log_weight.or(by_shots) else { return Ok(()) };
         // What was lost before a measurement lies in the past of every value: an outcome tells on
         // all sites.
         let segment = &self.values.plan.segments()[history.outcomes.len()];
@@ -415,48 +445,76 @@ impl<T: Scalar> Run<'_, T> {
         Ok(())
     }
 
-    fn finish(self) -> Result<CircuitResult> {
-        let requests = self.values.requests;
-        if wants_average(requests) && self.mixture.len() == 0 {
-            return Err(self.impossible.as_ref().map_or_else(
-                || Error::Internal("no history came to its end".to_owned()),
-                impossible,
-            ));
+    /// # Errors
+    /// [`Error::Numerical`] if nothing is left of what was asked.
+    fn check_left(&self) -> Result<()> {
+        let averaged = !wants_average(self.values.requests) || self.mixture.len() > 0;
+        let drawn = |kept: &Vec<u64>| kept.is_empty() || kept.iter().any(|kept| *kept != NONE);
+        let all_drawn = self.lost.by_chance || self.kept.iter().all(drawn);
+        match self.lost.impossible {
+            Some(Impossible { measurement, outcome }) if !(averaged && all_drawn) => {
+                Err(Error::Numerical(format!(
+                    "postselecting outcome {} of mid-circuit measurement {measurement} leaves \
+                     nothing: the outcome has probability 0 (to rounding); postselect the other \
+                     outcome or none",
+                    u8::from(outcome)
+                )))
+            }
+            None if !averaged => Err(Error::Internal("no history came to its end".to_owned())),
+            _ => Ok(()),
         }
+    }
+
+    fn check_attempts(&self) -> Result<()> {
+        if self.attempts_made <= MOST_ATTEMPTS {
+            return Ok(());
+        }
+        Err(Error::Numerical(format!(
+            "after {} attempts some shots had none of the postselected outcomes; postselect likelier \
+             ones, or let postselection drop shots (postselect_mode=\"hw-like\")",
+            self.attempts_made
+        )))
+    }
+
+    fn finish(self) -> Result<CircuitResult> {
+        self.check_left()?;
+        let requests = self.values.requests;
         let mut report = self.report;
         report.branches = self.tally.count;
         report.log_norm = self.tally.log_norm();
-        report.dropped_branches = if self.log_dropped == f64::NEG_INFINITY {
-            0.0
-        } else {
-            (self.log_dropped - self.mixture.log_total()).exp()
-        };
+        report.dropped_branches = (self.lost.log_weight - self.mixture.log_total()).exp();
+        if self.lost.log_weight == f64::NEG_INFINITY {
+            report.dropped_branches = 0.0;
+        }
         report.discarded = self.tally.discarded;
         report.cones = self.tally.cones;
         report.bonds = self.tally.bonds;
-        let (few, outcomes) = self.mixture.finish(&requests.outcomes);
+        let (mut few, outcomes) = self.mixture.finish(&requests.outcomes);
+        let mut whole = self.whole.unwrap_or_default();
+        if few.densities.len() > requests.densities.len() {
+            let densities = few.densities.split_off(requests.densities.len());
+            whole.spectra =
+                densities.into_iter().map(spectrum_of_density).collect::<Result<_>>()?;
+        }
+        let (tensors, schmidt_values) = whole.tensors.unzip();
         Ok(CircuitResult {
             words: few.words,
             variances: few.variances,
             probabilities: few.probabilities,
             densities: few.densities,
-            spectra: Vec::new(),
-            log_probabilities: Vec::new(),
+            spectra: whole.spectra,
+            log_probabilities: whole.log_probabilities,
             samples: self.samples,
             outcomes,
-            tensors: None,
-            schmidt_values: None,
-            dense_state: None,
+            tensors,
+            schmidt_values,
+            dense_state: whole.dense_state,
             report,
         })
     }
 }
 
-fn impossible(found: &Impossible) -> Error {
-    Error::Numerical(format!(
-        "postselecting outcome {} of mid-circuit measurement {} leaves nothing: the outcome has \
-         probability 0 (to rounding); postselect the other outcome or none",
-        u8::from(found.outcome),
-        found.measurement
-    ))
+/// Whether the evolution left a state that is not canonical.
+fn is_lossy(log: &EvolutionLog) -> bool {
+    log.discarded.iter().any(|weight| *weight > 0.0)
 }

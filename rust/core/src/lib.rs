@@ -62,6 +62,7 @@ mod cancel;
 pub mod circuit;
 mod coherence;
 mod error;
+mod followers;
 mod group;
 mod guard;
 mod histories;

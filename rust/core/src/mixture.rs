@@ -156,9 +156,9 @@ impl Tally {
         self.count += 1;
     }
 
-    /// Logarithm of the mean norm.
+    /// Logarithm of the mean norm; that of an exact state where there was no history.
     pub(crate) fn log_norm(&self) -> f64 {
-        self.log_norms - self.total.log
+        if self.count == 0 { 0.0 } else { self.log_norms - self.total.log }
     }
 }
 

@@ -59,6 +59,16 @@ impl Report {
         }
     }
 
+    /// Adds the report of another run for other values of the circuit. The norm is the least of those
+    /// behind the values.
+    pub(crate) fn add_report(&mut self, other: &Self) {
+        self.log_norm = self.log_norm.min(other.log_norm);
+        self.peak_bytes = self.peak_bytes.max(other.peak_bytes);
+        self.largest_bond = self.largest_bond.max(other.largest_bond);
+        self.methods.add(other.methods);
+        self.sweeps += other.sweeps;
+    }
+
     /// Adds one evolution of the circuit, its tensors made of `T`.
     pub(crate) fn add_run<T>(&mut self, log: &EvolutionLog) {
         let bytes = (log.peak_entries * size_of::<T>()) as u64;

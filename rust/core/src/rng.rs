@@ -4,6 +4,19 @@
 /// Draw number of the first mid-circuit measurement; numbers below belong to sites.
 pub const FIRST_MEASUREMENT_DRAW: u64 = 1 << 32;
 
+/// Bits of an attempt's number that hold the number of the shot.
+const SHOT_BITS: u32 = 40;
+
+/// Number of the `n`-th attempt at a shot; that of the first is the shot's own.
+pub(crate) fn attempt(shot: usize, n: u64) -> u64 {
+    shot as u64 | n << SHOT_BITS
+}
+
+/// The shot that an attempt is at.
+pub(crate) fn shot_of(attempt: u64) -> usize {
+    (attempt & ((1 << SHOT_BITS) - 1)) as usize
+}
+
 /// Multipliers and key increments of Philox4x32 (Salmon et al., SC 2011).
 const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const INCREMENTS: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];

@@ -19,8 +19,7 @@ use crate::histories::{check_pure, most_histories, run_histories};
 use crate::ieee::IeeeArithmetic;
 use crate::memory::MemoryPlan;
 use crate::mps::{
-    Mps, Parallelism, Readout, Scratches, canonicalise, dense_amplitudes, log_norm_squared,
-    normalised_tensors,
+    Mps, Parallelism, Readout, Scratches, canonicalise, log_norm_squared, normalised_tensors,
 };
 use crate::plan_cache::PlanCache;
 use crate::pool::{available_threads, pool};
@@ -151,7 +150,7 @@ impl Job {
         let run = |&(index, row): &(usize, usize)| {
             let (prepared, watch) = (&self.groups[index], &watches[index]);
             let result = if prepared.main.plan.n_measures() > 0 {
-                run_histories(&prepared.group, &prepared.main.plan, row, &shared)
+                run_histories(prepared, row, &shared)
             } else {
                 self.run_row(prepared, row, watch, &shared)
             };
@@ -261,13 +260,14 @@ impl Job {
         let (few, global) = (&few.state, &global.state);
         let FewWire { words, variances, probabilities, densities } =
             values.few_wire(few, mode, shared.cancel)?;
+        let whole = values.whole((few, global, &*canonical), program.phase, mode, shared.cancel)?;
         let mut result = CircuitResult {
             words,
             variances,
             probabilities,
             densities,
-            spectra: values.spectra(few, &canonical, shared.cancel)?,
-            log_probabilities: values.log_probabilities(&canonical, mode, shared.cancel)?,
+            spectra: whole.spectra,
+            log_probabilities: whole.log_probabilities,
             samples: values
                 .samples(&canonical, mode, shared.cancel)?
                 .into_iter()
@@ -277,13 +277,7 @@ impl Job {
             outcomes: vec![vec![1.0]; requests.outcomes.len()],
             tensors,
             schmidt_values,
-            dense_state: if requests.dense_state {
-                let mut amplitudes = dense_amplitudes(global, plan.wire_of_site(), shared.cancel)?;
-                amplitudes.iter_mut().for_each(|x| *x *= program.phase);
-                Some(amplitudes)
-            } else {
-                None
-            },
+            dense_state: whole.dense_state,
             report,
         };
         let reported = swept.take().or_else(|| causal.take());

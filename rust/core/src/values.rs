@@ -6,13 +6,13 @@ use crate::cancel::Cancel;
 use crate::circuit::{Plan, PlannedStep};
 use crate::error::Result;
 use crate::mps::{
-    Bases, LightCones, Mps, Parallelism, Readout, Word, WordSum, entanglement_spectrum,
-    log_probabilities, probabilities, reduced_density_matrix, sample, spectrum_side, variance,
-    word_expectations,
+    Bases, Exported, LightCones, Mps, Parallelism, Readout, Word, WordSum, dense_amplitudes,
+    entanglement_spectrum, log_probabilities, probabilities, reduced_density_matrix, sample,
+    spectrum_side, variance, word_expectations,
 };
 use crate::pauli::Pauli;
 use crate::request::{Requests, Sampling, spectrum_is_local};
-use crate::rng::ShotKey;
+use crate::rng::{ShotKey, shot_of};
 use crate::scalar::{C64, Scalar};
 
 /// The requested values of one row, on sites.
@@ -30,6 +30,15 @@ pub(crate) struct FewWire {
     pub variances: Vec<f64>,
     pub probabilities: Vec<Vec<f64>>,
     pub densities: Vec<Vec<C64>>,
+}
+
+/// Values of one pure state as a whole, and spectra.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Whole {
+    pub spectra: Vec<Vec<f64>>,
+    pub log_probabilities: Vec<f64>,
+    pub dense_state: Option<Vec<C64>>,
+    pub tensors: Option<Exported>,
 }
 
 impl Values<'_> {
@@ -93,24 +102,51 @@ impl Values<'_> {
         state: &Mps<T>,
         cancel: &Cancel,
     ) -> Result<Vec<Vec<f64>>> {
-        let lists = self
-            .requests
-            .probabilities
-            .iter()
-            .map(|wires| probabilities(state, &self.sites(wires), self.readout, cancel));
-        lists.collect()
+        let lists = self.requests.probabilities.iter();
+        lists.map(|wires| probabilities(state, &self.sites(wires), self.readout, cancel)).collect()
     }
 
     pub fn densities<T: Scalar>(&self, state: &Mps<T>, cancel: &Cancel) -> Result<Vec<Vec<C64>>> {
-        let lists =
-            self.requests.densities.iter().map(|wires| {
-                reduced_density_matrix(state, &self.sites(wires), self.readout, cancel)
-            });
-        lists.collect()
+        let lists = self.requests.densities.iter();
+        let sites = lists.map(|wires| self.sites(wires));
+        sites.map(|sites| reduced_density_matrix(state, &sites, self.readout, cancel)).collect()
+    }
+
+    /// The values of the state for few-wire values, of the global one, and of its canonical form; all
+    /// but the tensors. `phase` is a factor of the state.
+    pub fn whole<T: Scalar>(
+        &self,
+        (few, global, canonical): (&Mps<T>, &Mps<T>, &Mps<T>),
+        phase: C64,
+        parallelism: Parallelism,
+        cancel: &Cancel,
+    ) -> Result<Whole> {
+        let dense_state = self.requests.dense_state.then(|| -> Result<Vec<C64>> {
+            let mut amplitudes = dense_amplitudes(global, self.plan.wire_of_site(), cancel)?;
+            amplitudes.iter_mut().for_each(|x| *x *= phase);
+            Ok(amplitudes)
+        });
+        Ok(Whole {
+            spectra: self.spectra(few, canonical, cancel)?,
+            log_probabilities: self.log_probabilities(canonical, parallelism, cancel)?,
+            dense_state: dense_state.transpose()?,
+            tensors: None,
+        })
+    }
+
+    /// Density matrices of the wires whose spectrum is asked, for a mixture.
+    pub fn spectrum_densities<T: Scalar>(
+        &self,
+        state: &Mps<T>,
+        cancel: &Cancel,
+    ) -> Result<Vec<Vec<C64>>> {
+        let lists = self.requests.spectra.iter();
+        let sites = lists.map(|wires| self.sites(wires));
+        sites.map(|sites| reduced_density_matrix(state, &sites, self.readout, cancel)).collect()
     }
 
     /// Spectra of few wires from `few`, all others from the canonical state.
-    pub fn spectra<T: Scalar>(
+    fn spectra<T: Scalar>(
         &self,
         few: &Mps<T>,
         canonical: &Mps<T>,
@@ -125,7 +161,7 @@ impl Values<'_> {
         spectra.collect()
     }
 
-    pub fn log_probabilities<T: Scalar>(
+    fn log_probabilities<T: Scalar>(
         &self,
         canonical: &Mps<T>,
         parallelism: Parallelism,
@@ -180,7 +216,7 @@ impl Values<'_> {
         let rows = if same { &[0] } else { shots };
         let mut letters = vec![Pauli::I; rows.len() * width];
         for (row, &shot) in rows.iter().enumerate() {
-            let own = &sampling.letters[shot as usize * sites.len()..];
+            let own = &sampling.letters[shot_of(shot) * sites.len()..];
             for (site, letter) in sites.iter().zip(own) {
                 letters[row * width + site] = *letter;
             }

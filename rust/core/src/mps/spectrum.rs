@@ -87,9 +87,7 @@ pub fn entanglement_spectrum<T: Scalar>(
         }
     }
     if few {
-        // Row-major and Hermitian: read as column-major it is the transpose, of equal eigenvalues.
-        let rho = reduced_density_matrix(state, sites, Readout::Local, cancel)?;
-        return eigenvalues(rho, 1 << k);
+        return spectrum_of_density(reduced_density_matrix(state, sites, Readout::Local, cancel)?);
     }
     Err(too_many(k, "they are no block of neighbours on the chain"))
 }
@@ -151,6 +149,16 @@ fn mirrored<T: Scalar>(site: &SiteTensor<T>) -> SiteTensor<T> {
         }
     }
     SiteTensor { left: right, right: left, entries }
+}
+
+/// Eigenvalues of a density matrix, descending; they sum to 1.
+///
+/// # Errors
+/// [`Error::Numerical`] if the eigenproblem failed.
+pub(crate) fn spectrum_of_density(rho: Vec<C64>) -> Result<Vec<f64>> {
+    // Row-major and Hermitian: read as column-major it is the transpose, of equal eigenvalues.
+    let dim = rho.len().isqrt();
+    eigenvalues(rho, dim)
 }
 
 /// Eigenvalues of a positive matrix (its lower triangle), descending, divided by their sum.
