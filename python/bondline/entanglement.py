@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,46 +13,20 @@ if TYPE_CHECKING:
     from bondline._core import GroupResult
 
 
-class Spectrum(Protocol):
+@dataclass(frozen=True, slots=True, eq=False)
+class Spectrum:
     """Eigenvalues of the reduced density matrix of some wires."""
 
-    def weights(self, result: GroupResult, rows: slice) -> Real:
-        """Return the eigenvalues of some rows, shape (rows, any)."""
-
-    def cone(self, account: Cones, rows: slice) -> Cone:
-        """Return the weight discarded in the light cone, shape (rows,); None: the whole state."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EngineSpectrum:
-    """A spectrum that the engine reads from the tensors of a pure state."""
-
     index: int
-    local: bool  # whether it is read like other values of few wires
+    local: bool  # whether the engine reads it like other values of few wires
 
     def weights(self, result: GroupResult, rows: slice) -> Real:
-        """Take the engine's spectrum."""
+        """Take the engine's spectrum, shape (rows, any)."""
         return result.spectra[self.index][rows]
 
     def cone(self, account: Cones, rows: slice) -> Cone:
         """Take the engine's light cone."""
         return account.cone_spectra[rows, self.index] if self.local else None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DensitySpectrum:
-    """A spectrum of a mixture, by diagonalizing the density matrix."""
-
-    index: int
-
-    def weights(self, result: GroupResult, rows: slice) -> Real:
-        """Diagonalize the engine's density matrices."""
-        eigenvalues = np.linalg.eigvalsh(result.densities[self.index][rows])
-        return np.asarray(eigenvalues, dtype=np.float64)
-
-    def cone(self, account: Cones, rows: slice) -> Cone:
-        """Take the engine's light cone."""
-        return account.cone_densities[rows, self.index]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

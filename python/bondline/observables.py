@@ -185,27 +185,23 @@ class _Exact:
         return results.Density(self.asked.density(measurement.wires))
 
     def purity(self, measurement: Any) -> results.Reading:
-        return entanglement.Purity(self.spectrum(measurement.wires, measurement))
+        return entanglement.Purity(self.spectrum(measurement.wires))
 
     def entropy(self, measurement: Any) -> results.Reading:
-        spectrum = self.spectrum(measurement.wires, measurement)
-        return entanglement.Entropy(spectrum, measurement.log_base)
+        return entanglement.Entropy(self.spectrum(measurement.wires), measurement.log_base)
 
     def mutual_information(self, measurement: Any) -> results.Reading:
         first, second = measurement.raw_wires
         return entanglement.MutualInformation(
             *(
-                entanglement.Entropy(self.spectrum(wires, measurement), measurement.log_base)
+                entanglement.Entropy(self.spectrum(wires), measurement.log_base)
                 for wires in (first, second, first + second)
             )
         )
 
-    def spectrum(self, wires: Any, measurement: Any) -> entanglement.Spectrum:
-        if self.numbers:  # a mixture of histories
-            require_few(wires, measurement)
-            return entanglement.DensitySpectrum(self.asked.density(wires))
+    def spectrum(self, wires: Any) -> entanglement.Spectrum:
         few = len(wires) <= DENSITY_WIRES and 2 * len(wires) <= len(self.asked.sites)
-        return entanglement.EngineSpectrum(self.asked.spectrum(wires), local=few)
+        return entanglement.Spectrum(self.asked.spectrum(wires), local=few)
 
 
 _READERS: dict[type, Callable[[_Exact, Any], results.Reading]] = {

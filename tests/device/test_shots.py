@@ -87,6 +87,7 @@ def same_form(mine, theirs):
         assert mine.dtype.kind == theirs.dtype.kind
 
 
+@pytest.mark.filterwarnings("ignore:Using qp.probs")
 @pytest.mark.parametrize("batch", [None, 2])
 @pytest.mark.parametrize("shots", SHOTS, ids=repr)
 @pytest.mark.parametrize("name", [n for n in measurements() if not n.startswith("shadow")])
@@ -132,6 +133,7 @@ ESTIMATES = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Using qp.probs")
 @pytest.mark.parametrize("name", ESTIMATES)
 def test_estimates_follow_the_exact_values(name):
     make = measurements()[name]

@@ -140,11 +140,10 @@ def measure(measurement: MeasurementProcess, state: Array, wires: Sequence[Any])
         case VnEntropyMP():
             return entropy(state, axes, measurement.log_base)
         case MutualInfoMP():
-            parts = [[order.index(wire) for wire in part] for part in measurement.raw_wires]
-            first, second, both = (
-                entropy(state, part, measurement.log_base) for part in (*parts, sum(parts, []))
-            )
-            return first + second - both
+            first, second = ([order.index(wire) for wire in part] for part in measurement.raw_wires)
+            base = measurement.log_base
+            parts = entropy(state, first, base) + entropy(state, second, base)
+            return parts - entropy(state, first + second, base)
     raise NotImplementedError(f"the oracle has no value for {type(measurement).__name__}")
 
 
