@@ -100,7 +100,7 @@ class _Group(Protocol):
     @property
     def measure_postselects(
         self,
-    ) -> NDArray[np.int8]: ...  # (measurements,) -1 none, or the outcome
+    ) -> NDArray[np.int8]: ...  # (measurements,) -1 none, or the outcome; + 2 projects every shot
     @property
     def conditions(
         self,

@@ -116,23 +116,30 @@ RUST_ALLOWED = {
     "scalar": set(),
     "pauli": {"scalar"},
     "operator": {"scalar"},
+    "local_operator": {"pauli", "scalar"},
+    "rng": set(),
     "ieee": BASE | {"linalg"},  # in its tests
     "guard": BASE | {"pool"},
     "pool": BASE | {"ieee"},
     "linalg": BASE,
     "circuit": BASE | {"linalg", "operator"},
-    "rng": set(),
-    "mps": BASE | {"ieee", "linalg", "operator", "rng"},
-    "request": BASE,
+    "mps": BASE | {"ieee", "linalg", "local_operator", "operator", "rng"},
+    "request": BASE | {"local_operator", "mps"},
     "report": {"linalg", "mps"},
+    "result": BASE | {"mps", "report"},
     "coherence": BASE | {"group", "linalg", "mps"},
     "plan_cache": BASE | {"circuit", "coherence"},
     "group": BASE | {"circuit", "linalg", "mps", "request"},
     "initial": BASE | {"circuit", "group", "linalg", "mps"},
     "program": BASE | {"circuit", "group", "initial", "linalg", "mps"},
     "prepared": BASE | {"circuit", "group", "mps", "plan_cache"},
-    "memory": BASE | {"circuit", "group", "prepared"},
+    "memory": BASE | {"circuit", "group", "histories", "local_operator", "mps", "prepared"},
     "values": BASE | {"circuit", "mps", "request", "rng"},
+    "mixture": BASE | {"values"},
+    "followers": BASE | {"circuit", "mixture", "rng"},
+    "histories": BASE
+    | {"circuit", "followers", "group", "mixture", "mps", "prepared", "program", "report"}
+    | {"request", "result", "rng", "values"},
 }
 FREE = {"lib", "run"}  # the entry uses everything
 

@@ -337,7 +337,8 @@ mod circuits {
 
         /// ⟨Z⟩ of every wire at a largest bond of `limit`, and the whole result.
         pub fn run(self, limit: usize, precision: Precision) -> Result<(Vec<f64>, CircuitResult)> {
-            let words = (0..self.arrays.n_wires).map(|wire| vec![(wire, Pauli::Z)]).collect();
+            let words =
+                (0..self.arrays.n_wires).map(|wire| vec![(wire, Pauli::Z.into())]).collect();
             let group = Group {
                 structure: Arc::new(Structure::new(self.arrays)?),
                 rows: 1,

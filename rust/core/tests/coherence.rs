@@ -63,7 +63,7 @@ fn settings(max_bond_dim: Option<usize>) -> Settings {
 }
 
 fn local(mut group: Group) -> Group {
-    let words = vec![vec![(5, Pauli::Z)]];
+    let words = vec![vec![(5, Pauli::Z.into())]];
     group.requests = Requests { words, ..Requests::default() };
     group
 }

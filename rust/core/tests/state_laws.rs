@@ -4,17 +4,17 @@
 mod steps;
 
 use bondline::mps::{
-    Mps, Parallelism, PauliSum, PauliWord, Scratches, SiteTensor, canonicalise, dense_amplitudes,
-    evolve, log_norm_squared, overlap, pauli_expectations, probabilities, reduced_density_matrix,
-    renyi_two_entropy, schmidt_weights, variance, von_neumann_entropy,
+    Mps, Parallelism, Scratches, SiteTensor, Word, WordSum, canonicalise, dense_amplitudes, evolve,
+    log_norm_squared, overlap, probabilities, reduced_density_matrix, renyi_two_entropy,
+    schmidt_weights, variance, von_neumann_entropy, word_expectations,
 };
 use bondline::{C32, C64, Cancel, Pauli, Readout, Result, Scalar};
 use steps::{apply, brickwall, dense, evolution, inner, run};
 
 const READOUTS: [Readout; 2] = [Readout::Local, Readout::State];
 
-fn values_of<T: Scalar>(state: &Mps<T>, words: &[PauliWord], readout: Readout) -> Result<Vec<f64>> {
-    pauli_expectations(state, words, readout, Parallelism::Sequential, &Cancel::default())
+fn values_of<T: Scalar>(state: &Mps<T>, words: &[Word], readout: Readout) -> Result<Vec<f64>> {
+    word_expectations(state, words, readout, Parallelism::Sequential, &Cancel::default())
 }
 
 fn pauli(letter: Pauli) -> [C64; 4] {
@@ -65,7 +65,7 @@ fn untruncated_values_are_those_of_the_dense_vector() -> Result<()> {
         assert!(state.canonical_error() < 1e-12);
         assert!(log_norm_squared(&state, &Cancel::default())?.abs() < 1e-12);
         let words = words(n);
-        let on_sites: Vec<PauliWord> = words.iter().map(|word| PauliWord::new(word)).collect();
+        let on_sites: Vec<Word> = words.iter().map(|word| Word::new(word)).collect();
         for readout in READOUTS {
             let values = values_of(&state, &on_sites, readout)?;
             for (word, value) in words.iter().zip(&values) {
@@ -73,7 +73,7 @@ fn untruncated_values_are_those_of_the_dense_vector() -> Result<()> {
                 assert!((value - expected).abs() < 1e-11, "{word:?}: {value} {expected}");
             }
             let coefficients: Vec<f64> = (0..words.len()).map(|i| 0.3 - 0.05 * i as f64).collect();
-            let sum = PauliSum { terms: coefficients.iter().copied().zip(&on_sites).collect() };
+            let sum = WordSum { terms: coefficients.iter().copied().zip(&on_sites).collect() };
             let mut image = vec![C64::ZERO; 1 << n];
             for (c, word) in coefficients.iter().zip(&words) {
                 let part = apply_word(&vector, n, word);
@@ -178,7 +178,7 @@ fn a_sweep_restores_the_form_and_changes_nothing_else() -> Result<()> {
     assert!((cosine.log_modulus - norm).abs() < 1e-12);
     assert!((cosine.phase - 1.0).norm() < 1e-12, "the sweep changed the phase");
     // In canonical form both readouts are one state.
-    let words: Vec<PauliWord> = words(n).iter().map(|word| PauliWord::new(word)).collect();
+    let words: Vec<Word> = words(n).iter().map(|word| Word::new(word)).collect();
     let local = values_of(&state, &words, Readout::Local)?;
     let global = values_of(&before, &words, Readout::State)?;
     for (x, y) in local.iter().zip(&global) {
@@ -244,7 +244,7 @@ fn single_precision_is_right_to_1e_4() -> Result<()> {
     let (state, _) = run::<C32>(n, &steps, &levels, &evolution(1e-12, None))?;
     let vector = dense(n, &steps);
     let words = words(n);
-    let on_sites: Vec<PauliWord> = words.iter().map(|word| PauliWord::new(word)).collect();
+    let on_sites: Vec<Word> = words.iter().map(|word| Word::new(word)).collect();
     for readout in READOUTS {
         let values = values_of(&state, &on_sites, readout)?;
         for (word, value) in words.iter().zip(&values) {
@@ -260,7 +260,7 @@ fn deep_lossy_circuits_do_not_underflow() -> Result<()> {
     // A fidelity of about e^-600: its square root is far below what single precision holds.
     let (n, depth) = (24, 600);
     let (steps, levels) = brickwall(n, depth, Some(2), 31);
-    let words: Vec<PauliWord> = words(n).iter().map(|word| PauliWord::new(word)).collect();
+    let words: Vec<Word> = words(n).iter().map(|word| Word::new(word)).collect();
     let (double, _) = run::<C64>(n, &steps, &levels, &evolution(0.0, None))?;
     let (single, _) = run::<C32>(n, &steps, &levels, &evolution(1e-12, None))?;
     let log = log_norm_squared(&double, &Cancel::default())?;
@@ -280,7 +280,7 @@ fn deep_lossy_circuits_do_not_underflow() -> Result<()> {
 fn bits_do_not_depend_on_the_number_of_threads() -> Result<()> {
     let n = 24;
     let (steps, levels) = brickwall(n, 14, Some(48), 4);
-    let words: Vec<PauliWord> = words(n).iter().map(|word| PauliWord::new(word)).collect();
+    let words: Vec<Word> = words(n).iter().map(|word| Word::new(word)).collect();
     let mut seen: Option<(Mps<C64>, Vec<f64>)> = None;
     for threads in [1, 2, 4] {
         let found = bondline::pool(threads)?.install(|| -> Result<_> {
@@ -294,7 +294,7 @@ fn bits_do_not_depend_on_the_number_of_threads() -> Result<()> {
                 &Scratches::default(),
                 &Cancel::default(),
             )?;
-            let values = pauli_expectations(
+            let values = word_expectations(
                 &state,
                 &words,
                 Readout::Local,

@@ -24,7 +24,8 @@ const UNITARITY: f64 = 1e-6;
 /// What one step applies.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StepMatrix {
-    /// On one site: 2×2, row-major.
+    /// On one site: 2×2, row-major. Also the identity in place of a gate on many sites that does not
+    /// act.
     One(Matrix2),
     /// On two sites: 4×4, row-major, the left site most significant.
     Two(Matrix4),
@@ -32,7 +33,7 @@ pub enum StepMatrix {
     Chain(ChainOperator),
 }
 
-/// The matrices of a plan's steps.
+/// The matrices of a segment's steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bound {
     /// One per step, in the order of the steps.
@@ -49,38 +50,47 @@ impl Structure {
     /// [`Error::InvalidInput`] if the row has the wrong length, a parameter or entry is not finite,
     /// or a matrix is not unitary to 1e-6, naming the gate.
     pub fn check_row(&self, parameters: &[f64], matrices: &[C64]) -> Result<()> {
-        Row { structure: self, parameters, matrices }.check()
+        Row { structure: self, parameters, matrices, outcomes: &[] }.check()
     }
 }
 
 impl Plan {
-    /// Computes the matrix of every step for one row that [`Structure::check_row`] has passed.
+    /// Computes the matrix of every step of segment `segment` for one row that
+    /// [`Structure::check_row`] has passed. `outcomes` are those of the measurements before the
+    /// segment: a gate whose condition they fail is the identity.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidInput`] if a row has the wrong length or `structure` is not the one that the
-    /// plan was made for.
+    /// [`Error::InvalidInput`] if a row has the wrong length, `structure` is not the one that the
+    /// plan was made for, or the outcomes are not those before a segment of it.
     pub fn bind(
         &self,
+        segment: usize,
         structure: &Structure,
         parameters: &[f64],
         matrices: &[C64],
+        outcomes: &[bool],
     ) -> Result<Bound> {
         if !self.fits(structure) {
             return Err(Error::invalid("the plan was made for another circuit structure"));
         }
-        let row = Row { structure, parameters, matrices };
+        let Some(own) = self.segments().get(segment).filter(|_| outcomes.len() == segment) else {
+            return Err(Error::invalid(format!(
+                "segment {segment} of {} begins after {segment} measurements, got {} outcomes",
+                self.segments().len(),
+                outcomes.len()
+            )));
+        };
+        let row = Row { structure, parameters, matrices, outcomes };
         row.check_lengths()?;
-        let bound = self.steps().iter().map(|step| match step.width {
+        let bound = self.steps()[own.steps.clone()].iter().map(|step| match step.width {
             Width::One => row.one_site_step(self.parts(step)).map(StepMatrix::One),
             Width::Two => row.two_site_step(self.parts(step)).map(StepMatrix::Two),
-            Width::Chain(_) => {
-                row.chain_step(self.parts(step), self.chains()).map(StepMatrix::Chain)
-            }
+            Width::Chain(_) => row.chain_step(self.parts(step), self.chains()),
         });
         let mut bound = Bound { matrices: bound.collect::<Result<_>>()?, phase: ONE };
         // A product of phases, not the phase of a sum: exact for large angles, too.
-        for factor in self.phases() {
+        for factor in self.phases(own) {
             let gate = structure.gate(factor.gate as usize);
             bound.phase *= phase(-factor.scale * row.angle(&gate));
         }
@@ -94,6 +104,8 @@ struct Row<'a> {
     structure: &'a Structure,
     parameters: &'a [f64],
     matrices: &'a [C64],
+    /// Of the measurements so far.
+    outcomes: &'a [bool],
 }
 
 impl Row<'_> {
@@ -172,6 +184,16 @@ impl Row<'_> {
         Ok(())
     }
 
+    /// Whether the gate acts after these outcomes; if not, the identity takes the place of its
+    /// operator, whatever form that has.
+    fn acts(&self, gate: &Gate<'_>) -> bool {
+        gate.condition.is_none_or(|at| {
+            let condition = &self.structure.conditions()[at];
+            let outcome = |&m: &u32| usize::from(self.outcomes[m as usize]);
+            condition.holds[condition.measurements.iter().fold(0, |at, m| 2 * at + outcome(m))]
+        })
+    }
+
     fn own_parameters(&self, gate: &Gate<'_>) -> &[f64] {
         &self.parameters[gate.first_parameter..gate.first_parameter + gate.spec.parameters]
     }
@@ -181,8 +203,12 @@ impl Row<'_> {
             [gate.first_entry..gate.first_entry + gate.spec.matrix_entries(gate.wires.len())]
     }
 
-    /// The angle of a rotation or phase; that of an adjoint is negative.
+    /// The angle of a rotation or phase; that of an adjoint is negative, that of one that does not
+    /// act is 0.
     fn angle(&self, gate: &Gate<'_>) -> f64 {
+        if !self.acts(gate) {
+            return 0.0;
+        }
         let angle = self.own_parameters(gate).first().copied().unwrap_or(0.0);
         if gate.adjoint { -angle } else { angle }
     }
@@ -233,6 +259,9 @@ impl Row<'_> {
             }
             Source::Gate { gate } => {
                 let gate = self.structure.gate(gate as usize);
+                if !self.acts(&gate) {
+                    return Ok(IDENTITY2);
+                }
                 match (gate.control_values, self.phase(&gate)) {
                     (&[value], Some(factor)) => Ok(phase_on(value, factor)),
                     _ => self.target2(&gate),
@@ -250,6 +279,9 @@ impl Row<'_> {
             }
             Source::Gate { gate } => {
                 let gate = self.structure.gate(gate as usize);
+                if !self.acts(&gate) {
+                    return Ok(kron(&IDENTITY2, &IDENTITY2));
+                }
                 match (gate.control_values, self.phase(&gate)) {
                     (&[first, second], Some(factor)) => {
                         Ok(controlled2(first, &phase_on(second, factor)))
@@ -303,19 +335,23 @@ impl Row<'_> {
         Ok(if gate.adjoint { adjoint4(&matrix) } else { matrix })
     }
 
-    fn chain_step(&self, parts: &[Part], chains: &[Chain]) -> Result<ChainOperator> {
+    fn chain_step(&self, parts: &[Part], chains: &[Chain]) -> Result<StepMatrix> {
         let chain = match parts {
             &[Part { source: Source::Chain { chain }, .. }] => chains.get(chain as usize),
             _ => None,
         };
         let chain = chain.ok_or_else(|| misplaced(parts))?;
         let gate = self.structure.gate(chain.gate as usize);
+        if !self.acts(&gate) {
+            return Ok(StepMatrix::One(IDENTITY2));
+        }
         let (controls, targets) = chain.places.split_at(gate.controls.len());
         let targets = match self.phase(&gate) {
             Some(factor) => Targets::Phase(factor),
             None => Targets::Tensors(self.target_tensors(&gate, targets)?),
         };
-        Ok(assemble(chain, (controls, gate.control_values), targets))
+        let operator = assemble(chain, (controls, gate.control_values), targets);
+        Ok(StepMatrix::Chain(operator))
     }
 
     /// The tensors of the gate on its targets, or with controls those of the gate minus 1.

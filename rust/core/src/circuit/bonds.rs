@@ -56,6 +56,13 @@ impl BondBounds {
         [self.bonds[site], self.bonds[site + 1], self.bonds[site + 2]]
     }
 
+    /// Projects `site` onto one outcome: what is left of its tensor is a matrix between its bonds.
+    pub(super) fn project(&mut self, site: usize) {
+        let rank = self.bonds[site].min(self.bonds[site + 1]);
+        self.bonds[site] = rank;
+        self.bonds[site + 1] = rank;
+    }
+
     /// Applies a two-site step on `site`, `site + 1`.
     pub(super) fn apply(&mut self, site: usize, rank: usize, limit: Option<usize>) {
         self.bonds[site + 1] = after_step(self.around(site), rank, limit);

@@ -35,7 +35,7 @@ pub use bind::{Bound, StepMatrix};
 pub use gate_table::{ADJOINT_BIT, GATES, GateKind, GateSpec};
 pub use layout::Cost;
 pub use order::Ordering;
-pub use parts::{Fixed, Part, Placement, PlannedStep, Source, Width};
+pub use parts::{Fixed, Part, Placement, PlannedStep, Segment, Source, Width};
 pub use plan::{Plan, PlanSettings};
 pub use structure::{CircuitArrays, Condition, Gate, Loaded, Measure, Structure};
 

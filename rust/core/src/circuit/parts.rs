@@ -114,6 +114,18 @@ pub(super) struct PhaseFactor {
     pub(super) scale: f64,
 }
 
+/// What happens up to a mid-circuit measurement, or after the last one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// Its share of the plan's steps.
+    pub steps: Range<usize>,
+    /// Its share of the plan's levels.
+    pub levels: Range<usize>,
+    pub(super) phases: Range<usize>,
+    /// The site measured at its end; `None` for the last segment.
+    pub measured: Option<usize>,
+}
+
 /// One operation on sites, before fusion.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct SiteOperation {

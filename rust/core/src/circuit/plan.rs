@@ -6,7 +6,7 @@ use super::bonds::BondBounds;
 use super::chain::Chain;
 use super::layout::{Cost, Layout, dry_run};
 use super::order::{Ordering, lay_out_in_order};
-use super::parts::{Part, PhaseFactor, PlannedStep, Width};
+use super::parts::{Part, PhaseFactor, PlannedStep, Segment, Width};
 use super::structure::Structure;
 use crate::error::{Error, Result};
 
@@ -67,6 +67,13 @@ impl Plan {
         &self.layout.levels
     }
 
+    /// The stretches between mid-circuit measurements, one more than those: measurement m ends
+    /// segment m.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.layout.segments
+    }
+
     /// Mid-circuit measurements of the circuit.
     #[must_use]
     pub fn n_measures(&self) -> usize {
@@ -123,8 +130,8 @@ impl Plan {
     ) -> Cost {
         let (loaded, order) = (structure.loaded(), &self.layout.order);
         let bounds = BondBounds::initial(loaded, order, limit).tightened(loaded, order, dims);
-        let Layout { steps, levels, parts, chains, .. } = &self.layout;
-        dry_run(steps, levels, parts, chains, bounds)
+        let Layout { steps, levels, segments, parts, chains, .. } = &self.layout;
+        dry_run(steps, levels, segments, (parts, chains), bounds)
     }
 
     /// What running from |0…0⟩, or from vectors of amplitudes, costs: from a dry run in which a step
@@ -143,8 +150,8 @@ impl Plan {
         &self.layout.chains
     }
 
-    pub(super) fn phases(&self) -> &[PhaseFactor] {
-        &self.layout.phases
+    pub(super) fn phases(&self, segment: &Segment) -> &[PhaseFactor] {
+        &self.layout.phases[segment.phases.clone()]
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Routed {
     pub(super) chains: Vec<Chain>,
     /// The global phases.
     pub(super) phases: Vec<PhaseFactor>,
+    /// The measurements.
+    pub(super) cuts: Vec<Cut>,
     /// Final site of each wire.
     pub(super) site_of_wire: Vec<usize>,
     /// Final wire of each site.
@@ -33,6 +35,17 @@ pub(super) struct Routed {
     /// Swaps made for distance or for the final order, plus sites that gates on many wires had to
     /// bridge; 0 says that no other site order can save anything.
     pub(super) detours: usize,
+}
+
+/// A measurement between operations.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cut {
+    /// Operations before it.
+    pub(super) operations: usize,
+    /// Global phases before it.
+    pub(super) phases: usize,
+    /// The measured site.
+    pub(super) site: usize,
 }
 
 /// How to route.
@@ -104,6 +117,7 @@ impl Router {
                 operations: Vec::with_capacity(n_gates),
                 chains: Vec::new(),
                 phases: Vec::new(),
+                cuts: Vec::new(),
                 site_of_wire,
                 wire_of_site,
                 detours: 0,
@@ -115,8 +129,8 @@ impl Router {
 
     fn add_gate(&mut self, gate: &Gate<'_>) {
         match gate.spec.kind {
-            GateKind::Measure => return,
-            GateKind::Relabel if gate.controls.is_empty() => {
+            GateKind::Measure => return self.add_cut(gate),
+            GateKind::Relabel if gate.only_renames() => {
                 if let &[first, second] = gate.wires {
                     self.exchange(self.site(first), self.site(second));
                 }
@@ -131,6 +145,14 @@ impl Router {
             [Some(first), Some(second), None] => self.add_pair(gate, first, second),
             _ => self.add_chain(gate),
         }
+    }
+
+    fn add_cut(&mut self, gate: &Gate<'_>) {
+        let Some(&wire) = gate.wires.first() else { return };
+        let site = self.site(wire);
+        self.bounds.project(site);
+        let (operations, phases) = (self.routed.operations.len(), self.routed.phases.len());
+        self.routed.cuts.push(Cut { operations, phases, site });
     }
 
     fn add_phase(&mut self, gate: &Gate<'_>) {

@@ -64,6 +64,8 @@ pub struct Measure {
     pub reset: bool,
     /// The only outcome kept, if any.
     pub postselect: Option<bool>,
+    /// Whether shots with the other outcome are brought to the kept one rather than dropped.
+    pub fill: bool,
 }
 
 /// When a conditional gate acts.
@@ -111,13 +113,13 @@ pub struct Gate<'a> {
 
 impl<'a> Gate<'a> {
     /// The wires that the gate brings into contact, in its order: its controls, both of a two-wire
-    /// gate, those of a Pauli rotation whose letter is not I; none of a SWAP without controls, which
-    /// only renames, and none of the identity.
+    /// gate, those of a Pauli rotation whose letter is not I; none of a SWAP that only renames, and
+    /// none of the identity.
     pub(super) fn interacting_wires(&self) -> impl Iterator<Item = u32> + Clone + use<'a> {
         let (controls, wires) = match self.spec.kind {
             GateKind::Phase if self.spec.parameters == 0 => (&self.controls[..0], &self.wires[..0]),
             GateKind::Phase => (self.controls, &self.wires[..0]),
-            GateKind::Relabel if self.controls.is_empty() => (self.controls, &self.wires[..0]),
+            GateKind::Relabel if self.only_renames() => (self.controls, &self.wires[..0]),
             _ => (self.controls, self.wires),
         };
         let letters = self.letters;
@@ -129,6 +131,14 @@ impl<'a> Gate<'a> {
     /// The letters that are not I, in the order of their wires.
     pub(super) fn acting_letters(&self) -> impl Iterator<Item = Pauli> + Clone + use<'a> {
         self.letters.iter().copied().filter(|letter| *letter != Pauli::I)
+    }
+
+    /// Whether it is a SWAP that is done by calling its wires by each other's names: one that acts
+    /// always.
+    pub(super) fn only_renames(&self) -> bool {
+        matches!(self.spec.kind, GateKind::Relabel)
+            && self.controls.is_empty()
+            && self.condition.is_none()
     }
 
     /// `gate 3 (CNOT on wires 0, 5)`: how messages name it.
@@ -229,7 +239,37 @@ impl Structure {
         structure.gates = gates;
         structure.wires = wires;
         structure.check_rest(&arrays.control_counts, n_controls, n_measures)?;
+        structure.check_measurements()?;
         Ok(structure)
+    }
+
+    /// Checks that every condition looks back, and that measurements are neither conditional, nor
+    /// controlled, nor adjoint.
+    fn check_measurements(&self) -> Result<()> {
+        let mut measured = 0;
+        for gate in self.gates() {
+            let condition = gate.condition.map(|at| &self.condition_table[at]);
+            let is_measure = matches!(gate.spec.kind, GateKind::Measure);
+            let plain = condition.is_none() && gate.controls.is_empty() && !gate.adjoint;
+            let what = if is_measure && !plain {
+                "is a measurement, which can have neither a condition, nor controls, nor an adjoint"
+                    .to_owned()
+            } else {
+                let looked_at = condition.and_then(|c| c.measurements.iter().max());
+                match looked_at {
+                    Some(&last) if last >= measured => format!(
+                        "depends on mid-circuit measurement {last}, but only {measured} come \
+                         before it"
+                    ),
+                    _ => {
+                        measured += u32::from(is_measure);
+                        continue;
+                    }
+                }
+            };
+            return Err(Error::at_gate(gate.position, format!("{} {what}", gate.describe())));
+        }
+        Ok(())
     }
 
     /// Checks what is not checked gate by gate.

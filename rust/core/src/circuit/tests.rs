@@ -366,7 +366,7 @@ fn check_against_gates(circuit: &Circuit, random: &mut Random) -> Result<()> {
         for ordering in [Ordering::Given, Ordering::Auto, Ordering::Explicit(explicit.clone())] {
             let plan = Plan::new(&structure, &settings(limit, ordering.clone()))?;
             check_levels(&plan);
-            let bound = plan.bind(&structure, &circuit.parameters, &circuit.matrices)?;
+            let bound = plan.bind(0, &structure, &circuit.parameters, &circuit.matrices, &[])?;
             assert_eq!(bound.matrices.len(), plan.steps().len());
             for (site, &wire) in plan.wire_of_site().iter().enumerate() {
                 assert_eq!(plan.site_of_wire()[wire], site);
@@ -521,7 +521,7 @@ fn swaps_and_identities_make_no_steps() -> Result<()> {
     assert!(
         plan.cost().flops < 0.5 && plan.cost().peak_elements < 10.5 && plan.cost().max_bond < 1.5
     );
-    let bound = plan.bind(&structure, &circuit.parameters, &[])?;
+    let bound = plan.bind(0, &structure, &circuit.parameters, &[], &[])?;
     assert!((bound.phase - super::gate_matrices::phase(-0.3)).norm() < 1e-15);
     Ok(())
 }
@@ -550,7 +550,7 @@ fn operators_are_no_wider_than_planned() -> Result<()> {
         circuit.add_random(random.below(GATES.len()), &mut random);
         let structure = circuit.structure()?;
         let plan = Plan::new(&structure, &settings(None, Ordering::Given))?;
-        let bound = plan.bind(&structure, &circuit.parameters, &circuit.matrices)?;
+        let bound = plan.bind(0, &structure, &circuit.parameters, &circuit.matrices, &[])?;
         for matrix in &bound.matrices {
             let StepMatrix::Chain(operator) = matrix else { continue };
             let planned = &plan.chains()[0].bonds;
@@ -622,7 +622,7 @@ fn the_product_of_two_unitaries_is_read_left_to_right() -> Result<()> {
     circuit.add("Hadamard", &[0], &[]).add("S", &[0], &[]);
     let structure = circuit.structure()?;
     let plan = Plan::new(&structure, &settings(None, Ordering::Given))?;
-    let bound = plan.bind(&structure, &[], &[])?;
+    let bound = plan.bind(0, &structure, &[], &[], &[])?;
     let expected = multiply2(&super::gate_matrices::s(&[]), &super::gate_matrices::hadamard(&[]));
     assert_eq!(bound.matrices, [StepMatrix::One(expected)]);
     Ok(())
