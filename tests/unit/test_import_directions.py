@@ -185,9 +185,11 @@ RUST_ALLOWED = {
     "memory": BASE | {"circuit", "group", "histories", "local_operator", "mps", "prepared"},
     "values": BASE | {"circuit", "mps", "request", "rng"},
     "mixture": BASE | {"values"},
-    "followers": BASE | {"circuit", "mixture", "rng"},
+    "followers": BASE | {"circuit", "mixture", "mps", "rng"},
+    "gathered": BASE
+    | {"followers", "mixture", "mps", "program", "report", "request", "result", "rng", "values"},
     "histories": BASE
-    | {"circuit", "followers", "group", "mixture", "mps", "prepared", "program", "report"}
+    | {"circuit", "followers", "gathered", "group", "mps", "prepared", "program", "report"}
     | {"request", "result", "rng", "values"},
 }
 FREE = {"lib", "run"}  # the entry uses everything

@@ -6,7 +6,9 @@
 
 use crate::circuit::Measure;
 use crate::mixture::log_add;
+use crate::mps::Mps;
 use crate::rng::{FIRST_MEASUREMENT_DRAW, ShotKey};
+use crate::scalar::C64;
 
 /// An average follows no outcome less likely than this: the sum of all that is left out stays below
 /// what values are good for.
@@ -29,6 +31,17 @@ impl Followers {
     pub fn is_empty(&self) -> bool {
         self.log_weight.is_none() && self.n_attempts() == 0
     }
+}
+
+/// A history so far.
+pub(crate) struct History<T> {
+    pub state: Mps<T>,
+    /// Factor of the state.
+    pub phase: C64,
+    pub outcomes: Vec<bool>,
+    pub followers: Followers,
+    /// Relative weight discarded at each bond.
+    pub discarded: Vec<f64>,
 }
 
 /// A postselected outcome that rounding noise cannot be told from.

@@ -63,6 +63,7 @@ pub mod circuit;
 mod coherence;
 mod error;
 mod followers;
+mod gathered;
 mod group;
 mod guard;
 mod histories;

@@ -16,6 +16,7 @@ use crate::rng::{ShotKey, shot_of};
 use crate::scalar::{C64, Scalar};
 
 /// The requested values of one row, on sites.
+#[derive(Clone, Copy)]
 pub(crate) struct Values<'a> {
     pub plan: &'a Plan,
     pub requests: &'a Requests,

@@ -97,6 +97,14 @@ pub struct EvolutionLog {
     pub sweeps: usize,
 }
 
+impl EvolutionLog {
+    /// Whether something was discarded, so that the state is no longer canonical.
+    #[must_use]
+    pub fn is_lossy(&self) -> bool {
+        self.discarded.iter().any(|weight| *weight > 0.0)
+    }
+}
+
 /// Applies `steps` to `state`. `levels` are ranges of steps; within one, no two share a site.
 ///
 /// # Errors
