@@ -159,8 +159,9 @@ def test_teleportation_on_a_long_chain():
     np.testing.assert_allclose(found, [np.cos(0.6), -np.sin(0.6)], atol=6 / np.sqrt(400))
 
 
+@pytest.mark.parametrize("method", ["device", None])
 @pytest.mark.parametrize("shots", [None, 500])
-def test_a_wire_is_reset_and_used_forty_times(shots):
+def test_a_wire_is_reset_and_used_forty_times(shots, method):
     device = qml.device("bondline.mps", wires=2, seed=5)
 
     def circuit():
@@ -170,9 +171,19 @@ def test_a_wire_is_reset_and_used_forty_times(shots):
             qml.measure(1, reset=True)
         return qml.expval(qml.Z(0)), qml.expval(qml.Z(1))
 
-    found = qml.set_shots(qml.QNode(circuit, device, mcm_method="device"), shots)()
+    found = qml.set_shots(qml.QNode(circuit, device, mcm_method=method), shots)()
     tolerance = 1e-9 if shots is None else 6 / np.sqrt(shots)
     np.testing.assert_allclose(found, [np.cos(0.3), 1.0], atol=tolerance)
+
+
+def test_the_report_counts_histories():
+    device = bondline()
+    run(condition_on_a_function_of_three, device)
+    report = device.reports[0]
+    assert report.branches == 6  # of 8, two are impossible
+    assert report.dropped_branches < 1e-12
+    assert report.light_cone[4:] == (None, None, None)  # outcomes depend on the whole state
+    assert "6 histories" in str(report)
 
 
 # Postselection
@@ -331,11 +342,11 @@ def test_the_same_seed_gives_the_same_shots():
 # Which method runs, and what is refused
 
 
-def method_of(circuit, shots=None, **given):
+def method_of(circuit, shots=None, wires=None, **given):
     tape = qml.tape.make_qscript(circuit)()
     tape = qml.tape.QuantumScript(tape.operations, [qml.expval(qml.Z(0))], shots=shots)
     config = ExecutionConfig(mcm_config=MCMConfig(**given))
-    return BondlineMPS().setup_execution_config(config, tape).mcm_config.mcm_method
+    return BondlineMPS(wires=wires).setup_execution_config(config, tape).mcm_config.mcm_method
 
 
 def many(count, postselect=None):
@@ -350,6 +361,8 @@ def test_the_default_follows_histories_while_they_are_few():
     assert method_of(many(0)) == "device"
     assert method_of(many(12)) == "device"
     assert method_of(many(13)) == "deferred"
+    assert method_of(many(13), wires=14) == "deferred"
+    assert method_of(many(13), wires=13) == "device"  # no wire for the last outcome
     assert method_of(many(40), shots=10) == "device"
     assert method_of(many(40, postselect=1)) == "device"
     for method in ("device", "one-shot", "deferred"):

@@ -185,7 +185,7 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
             )
         if config.gradient_method == "best":
             changes["gradient_method"] = "parameter-shift"
-        measuring = mid_circuit.resolve(config.mcm_config, circuit)
+        measuring = mid_circuit.resolve(config.mcm_config, circuit, self.wires)
         if measuring is not config.mcm_config:
             changes["mcm_config"] = measuring
         given = config.device_options
