@@ -82,9 +82,7 @@ impl MemoryPlan {
         // Circuits share the memory only where the bound says that all of them fit: so the number
         // of threads never decides whether a run fits.
         let rows: usize = groups.iter().map(|prepared| prepared.group.rows).sum();
-        // A row may wait, evolved, until those before it have finished (the coherence wants the
-        // first lossy one): half of its two copies or more, once per thread.
-        let share = rows >= threads && results + 1.5 * bound * threads as f64 <= limit;
+        let share = rows >= threads && results + bound * threads as f64 <= limit;
         let at_once = if share { threads } else { 1 };
         let max_entries = ((limit - results) / 2.0 / entry) as usize;
         Ok(Self { at_once, max_entries })

@@ -174,10 +174,14 @@ impl<T> Evolved<T> {
         self.log.discarded.iter().sum()
     }
 
+    /// Relative weight discarded in all.
+    pub(crate) fn lost(&self) -> f64 {
+        self.discarded() + self.loaded.iter().sum::<f64>()
+    }
+
     /// Whether `max_bond_dim` took something worth asking how it adds up.
     pub(crate) fn is_cut(&self, from: f64) -> bool {
-        let total = self.discarded() + self.loaded.iter().sum::<f64>();
-        total > from && self.log.saturated.contains(&true)
+        self.lost() > from && self.log.saturated.contains(&true)
     }
 }
 

@@ -24,7 +24,7 @@ use crate::mps::{
 use crate::plan_cache::PlanCache;
 use crate::pool::{available_threads, pool};
 use crate::prepared::Prepared;
-use crate::program::{Bonds, Program, Shared, sweep_threshold};
+use crate::program::{Bonds, Evolved, Program, Shared, sweep_threshold};
 use crate::report::Report;
 use crate::request::Requests;
 use crate::result::{CircuitResult, SampleResult};
@@ -145,8 +145,7 @@ impl Job {
             parallelism,
             cancel,
         };
-        let watches: Vec<CoherenceWatch<Mps<T>>> =
-            self.groups.iter().map(|prepared| self.watch(prepared)).collect();
+        let watches: Vec<_> = self.groups.iter().map(|prepared| self.watch(prepared)).collect();
         let run = |&(index, row): &(usize, usize)| {
             let (prepared, watch) = (&self.groups[index], &watches[index]);
             let result = if prepared.main.plan.n_measures() > 0 {
@@ -162,17 +161,23 @@ impl Job {
             rows.iter().map(run).collect()
         };
         let mut results = results?;
-        for (result, (index, _)) in results.iter_mut().zip(&rows) {
-            result.report.coherence = watches[*index].value();
+        for (index, (watch, prepared)) in watches.iter().zip(&self.groups).enumerate() {
+            for row in watch.wanted() {
+                let value = self
+                    .reported(prepared, row, Bonds::Full, &shared)
+                    .and_then(|full| self.coherence(prepared, row, &full, &shared));
+                watch.set(row, value.map_err(|error| error.in_row(row).in_group(index))?);
+            }
+            watch.remember();
         }
-        for (watch, prepared) in watches.iter().zip(&self.groups) {
-            watch.remember(&prepared.main.coherence);
+        for (result, &(index, row)) in results.iter_mut().zip(&rows) {
+            result.report.coherence = watches[index].value(row);
         }
         Ok(results)
     }
 
     /// What the group knows of its coherence before it runs.
-    fn watch<S>(&self, prepared: &Prepared) -> CoherenceWatch<S> {
+    fn watch<'a>(&self, prepared: &'a Prepared) -> CoherenceWatch<'a> {
         let settings = &self.settings;
         let key = CoherenceKey {
             cutoff: settings.cutoff.to_bits(),
@@ -190,7 +195,7 @@ impl Job {
         &self,
         prepared: &Prepared,
         row: usize,
-        watch: &CoherenceWatch<Mps<T>>,
+        watch: &CoherenceWatch<'_>,
         shared: &Shared<'_, T>,
     ) -> Result<CircuitResult> {
         shared.cancel.check()?;
@@ -205,8 +210,8 @@ impl Job {
         let swept_wanted = prepared.wants_swept(readout);
         let causal_wanted =
             readout == Readout::Local && (requests.has_local(n, readout) || !swept_wanted);
-        let mut causal = causal_wanted.then(|| program.evolve(None, shared)).transpose()?;
-        let mut swept = match &causal {
+        let causal = causal_wanted.then(|| program.evolve(None, shared)).transpose()?;
+        let swept = match &causal {
             Some(causal) if causal.discarded() <= threshold => None,
             _ if swept_wanted => Some(program.evolve(Some(threshold), shared)?),
             _ => None,
@@ -280,14 +285,39 @@ impl Job {
             dense_state: whole.dense_state,
             report,
         };
-        let reported = swept.take().or_else(|| causal.take());
-        let lossy = reported.filter(|run| watch.is_open() && run.is_cut(WORTH_MEASURING));
-        if let Some((row, full)) = watch.finish(row, lossy.map(|run| run.state)) {
-            let halved = Program::new(group, row, plan, Bonds::Halved, shared)?;
-            let half = halved.evolve(swept_wanted.then_some(threshold), shared)?;
-            watch.set(coherence(&half.state, &full, shared.cancel)?);
+        let reported = swept.or(causal).filter(|run| run.is_cut(WORTH_MEASURING));
+        if watch.finish(row, reported.as_ref().map(Evolved::lost))
+            && let Some(full) = &reported
+        {
+            watch.set(row, self.coherence(prepared, row, &full.state, shared)?);
         }
         result.report.seconds = started.elapsed().as_secs_f64();
         Ok(result)
+    }
+
+    /// How the errors of one row add up, whose state at the full bonds is `full`.
+    fn coherence<T: Scalar>(
+        &self,
+        prepared: &Prepared,
+        row: usize,
+        full: &Mps<T>,
+        shared: &Shared<'_, T>,
+    ) -> Result<f64> {
+        let half = self.reported(prepared, row, Bonds::Halved, shared)?;
+        coherence(&half, full, shared.cancel)
+    }
+
+    /// The state of one row whose norm is reported.
+    fn reported<T: Scalar>(
+        &self,
+        prepared: &Prepared,
+        row: usize,
+        bonds: Bonds,
+        shared: &Shared<'_, T>,
+    ) -> Result<Mps<T>> {
+        let plan = &prepared.main.plan;
+        let program = Program::new(&prepared.group, row, plan, bonds, shared)?;
+        let swept = prepared.wants_swept(self.settings.readout);
+        Ok(program.evolve(swept.then_some(sweep_threshold(plan.n_sites())), shared)?.state)
     }
 }
