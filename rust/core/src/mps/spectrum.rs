@@ -163,6 +163,8 @@ pub(crate) fn spectrum_of_density(rho: Vec<C64>) -> Result<Vec<f64>> {
 
 /// Eigenvalues of a positive matrix (its lower triangle), descending, divided by their sum.
 fn eigenvalues(mut matrix: Vec<C64>, dim: usize) -> Result<Vec<f64>> {
+    // In single precision a diagonal is real to rounding only, and the solver takes it as it is.
+    matrix.iter_mut().step_by(dim + 1).for_each(|x| x.im = 0.0);
     let trace = checked_norm((0..dim).map(|i| matrix[i * dim + i].re).sum())?;
     let (values, _) = leading_eigenpairs(&mut matrix, dim, dim, &mut Workspace::default())
         .ok_or_else(|| {
