@@ -1,10 +1,11 @@
 """Matrix-product-state simulation of quantum machine-learning circuits, for PennyLane.
 
-The device is ``qml.device("bondline.mps")``; what stands here are its settings, its report and its
-errors.
+The device is ``qml.device("bondline.mps")``; what stands here are the states of its circuits, its
+settings, its report and its errors.
 """
 
 from bondline._core import __version__
+from bondline.circuit_states import log_probability, mps_state, probability
 from bondline.config import MpsConfig
 from bondline.errors import (
     BondlineError,
@@ -17,8 +18,10 @@ from bondline.errors import (
     UnsupportedError,
 )
 from bondline.report import Report
+from bondline.state import MPS
 
 __all__ = [
+    "MPS",
     "BondlineError",
     "InputError",
     "InternalError",
@@ -30,4 +33,7 @@ __all__ = [
     "ResourceError",
     "UnsupportedError",
     "__version__",
+    "log_probability",
+    "mps_state",
+    "probability",
 ]

@@ -100,7 +100,7 @@ class _Group(Protocol):
     @property
     def measure_postselects(
         self,
-    ) -> NDArray[np.int8]: ...  # (measurements,) -1 none, or the outcome
+    ) -> NDArray[np.int8]: ...  # (measurements,) -1 none, or the outcome; + 2 projects every shot
     @property
     def conditions(
         self,
@@ -175,6 +175,9 @@ class GroupResult:
         np.float64
     ]  # (rows,) ln F / ln norm at half the bond dimension; nan where not measured
     branches: NDArray[np.uint32]  # (rows,) histories of mid-circuit outcomes followed
+    dropped_branches: NDArray[
+        np.float64
+    ]  # (rows,) probability of histories too unlikely to follow, as a share of those followed
     peak_bytes: NDArray[np.uint64]  # (rows,) largest size of the state
     discarded: NDArray[
         np.float64

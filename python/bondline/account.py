@@ -21,6 +21,7 @@ class Account:
     log_norm: NDArray[np.float64]
     coherence: NDArray[np.float64]
     branches: NDArray[np.uint32]
+    dropped_branches: NDArray[np.float64]
     peak_bytes: NDArray[np.uint64]
     discarded: NDArray[np.float64]
     bonds: NDArray[np.uint32]

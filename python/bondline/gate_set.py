@@ -5,23 +5,17 @@ from typing import Any, Final
 
 import numpy as np
 import pennylane as qml
-from numpy.typing import NDArray
 from pennylane.exceptions import DeviceError
 
 from bondline import _core
-from bondline.errors import InputError, InternalError
+from bondline.errors import InternalError
+from bondline.unitarity import require_unitary
 
 ADJOINT: Final = 0x8000
 """Bit of a gate id that asks for the adjoint of the gate."""
 
-ENGINE_UNITARY_WIRES: Final = 2
-"""Most wires of a matrix that the engine applies as it is."""
-
-MATRIX_WIRES: Final = 6
-"""Most wires of a matrix that is decomposed; every wire more costs four times the gates."""
-
-UNITARITY_TOLERANCE: Final = 1e-6
-"""Largest entry of U U† - 1 in a matrix that counts as unitary (single precision passes)."""
+MATRIX_WIRES: Final = 8
+"""Most wires of a matrix, controls apart: 4^8 entries are 1 MiB."""
 
 _ENGINE_GATES = {name: number for number, (name, _, _) in enumerate(_core.gate_table())}
 
@@ -77,6 +71,10 @@ _PLAIN_CLASSES = (
     qml.SingleExcitationMinus,
     qml.FermionicSWAP,
     qml.PSWAP,
+    qml.DoubleExcitation,
+    qml.DoubleExcitationPlus,
+    qml.DoubleExcitationMinus,
+    qml.OrbitalRotation,
     qml.MultiRZ,
 )
 
@@ -86,7 +84,7 @@ GATES: Final[dict[type, int]] = {kind: _gate_id(kind.__name__) for kind in _PLAI
 CONTROLLED_GATES: Final = {
     kind: gate for kind, gate in GATES.items() if issubclass(kind, qml.ops.Controlled)
 }
-"""The gates of the table that are controlled operators of PennyLane."""
+"""The gates of the table that are controlled operators of PennyLane: one control, value 1."""
 
 PLAIN_GATES: Final = {kind: gate for kind, gate in GATES.items() if kind not in CONTROLLED_GATES}
 """The other gates of the table."""
@@ -94,8 +92,9 @@ PLAIN_GATES: Final = {kind: gate for kind, gate in GATES.items() if kind not in 
 PAULI_X: Final = _gate_id("PauliX")
 PAULI_ROT: Final = _gate_id("PauliRot")
 GLOBAL_PHASE: Final = _gate_id("GlobalPhase")
-UNITARIES: Final = {2: _gate_id("QubitUnitary1"), 4: _gate_id("QubitUnitary2")}
-"""From the dimension of a matrix to the gate that applies it."""
+MID_MEASURE: Final = _gate_id("MidMeasureMP")
+_UNITARIES: Final = {2: _gate_id("QubitUnitary1"), 4: _gate_id("QubitUnitary2")}
+_UNITARY: Final = _gate_id("QubitUnitary")
 
 NO_OPERATIONS: Final = frozenset({qml.Identity, qml.Barrier, qml.WireCut, qml.Snapshot})
 """Operators that leave the state alone and are dropped."""
@@ -103,22 +102,81 @@ NO_OPERATIONS: Final = frozenset({qml.Identity, qml.Barrier, qml.WireCut, qml.Sn
 BASIS_STATES: Final = frozenset({qml.BasisState, qml.BasisEmbedding})
 """Operators that become a PauliX on each wire whose bit is set, wherever they stand."""
 
-_NATIVE = (
-    frozenset(GATES) | {qml.PauliRot, qml.GlobalPhase, qml.QubitUnitary} | NO_OPERATIONS
-) | BASIS_STATES
+_MATRICES = frozenset({qml.QubitUnitary, qml.DiagonalQubitUnitary})
 
-NAMES: Final = frozenset(kind.__name__ for kind in _NATIVE)
+_UNITARY_OPERATORS = (
+    frozenset(GATES) | {qml.PauliRot, qml.GlobalPhase, qml.QubitUnitary, qml.DiagonalQubitUnitary}
+) | NO_OPERATIONS
+
+_CONTROLLED = (qml.MultiControlledX, qml.Toffoli, qml.CCZ, qml.CSWAP, qml.ControlledQubitUnitary)
+
+_NOT_UNITARY = BASIS_STATES | {qml.ops.MidMeasure}
+
+INVERTIBLE: Final = frozenset(kind.__name__ for kind in (*_UNITARY_OPERATORS, *_CONTROLLED))
+"""Names of the native operators whose adjoints are native."""
+
+CONTROLLABLE: Final = INVERTIBLE - {kind.__name__ for kind in NO_OPERATIONS}
+"""Names of the native operators that are native under any controls, too."""
+
+PREPARATIONS: Final = (qml.StatePrep, qml.AmplitudeEmbedding, qml.MPSPrep, qml.CosineWindow)
+"""Operators that load a state into wires that nothing acted on before."""
+
+NAMES: Final = (
+    INVERTIBLE
+    | {kind.__name__ for kind in (*BASIS_STATES, *PREPARATIONS)}
+    | {"MidMeasureMP", "Conditional"}
+)
 """Names of the native operators, as ``devices/mps.toml`` lists them."""
 
-_UNBOUNDED = _NATIVE - {qml.QubitUnitary}
+TARGETS: Final = NAMES | {f"C({name})" for name in CONTROLLABLE}
+"""Names that PennyLane's graph decomposition may end at."""
+
+_ALWAYS_NATIVE = (_UNITARY_OPERATORS - _MATRICES) | _NOT_UNITARY
+
+LATE_STATE_WIRES: Final = 12
+"""Most wires of a state in the middle of a circuit: about 2^13 gates prepare it."""
 
 
-EXACT_CONTROLLED_X_WIRES: Final = 22
-"""Most wires of a MultiControlledX that PennyLane 0.45.1 decomposes right without a work wire."""
+def base_of(operator: Any) -> tuple[Any, tuple[Any, ...], tuple[bool, ...], int]:
+    """Take adjoints and controls off an operator, whatever their order.
+
+    Parameters
+    ----------
+    operator : pennylane.operation.Operator
+
+    Returns
+    -------
+    base : pennylane.operation.Operator
+        The gates of the table with one control of value 1 (CNOT … CRot) stay whole unless they
+        stand under further controls.
+    control_wires : tuple of labels
+    control_values : tuple of bool
+    adjoint : int
+        ``ADJOINT`` or 0.
+
+    Examples
+    --------
+    >>> base_of(qml.adjoint(qml.ctrl(qml.S("a"), ["b", "c"], control_values=[0, 1])))
+    (S('a'), ('b', 'c'), (False, True), 32768)
+    """
+    wires: tuple[Any, ...] = ()
+    values: tuple[bool, ...] = ()
+    adjoint = 0
+    while True:
+        if isinstance(operator, qml.ops.Adjoint):
+            adjoint ^= ADJOINT
+        elif isinstance(operator, qml.ops.Controlled) and (
+            wires or type(operator) not in CONTROLLED_GATES
+        ):
+            wires += operator.control_wires.labels
+            values += tuple(map(bool, operator.control_values))
+        else:
+            return operator, wires, values, adjoint
+        operator = operator.base
 
 
 def is_native(operator: Any) -> bool:
-    """Return whether the engine runs an operator without decomposition.
+    """Return whether the engine runs an operator without decomposition, wherever it stands.
 
     Parameters
     ----------
@@ -130,28 +188,73 @@ def is_native(operator: Any) -> bool:
 
     Notes
     -----
-    0.1 µs for the gates of the table. Adjoints of native gates are native; so is an operator on
-    one or two wires that has a matrix and no decomposition.
+    0.1 µs for the gates of the table. Native, too: adjoints of native gates, native gates under
+    any controls and under a condition, and operators on up to 8 wires that have a matrix and no
+    decomposition. Preparations are native at the start only, which
+    :func:`bondline.preparations.loadable` decides.
 
     Examples
     --------
-    >>> is_native(qml.adjoint(qml.S(0))), is_native(qml.Toffoli([0, 1, 2]))
-    (True, False)
+    >>> is_native(qml.adjoint(qml.S(0))), is_native(qml.Toffoli([0, 1, 2])), is_native(qml.QFT(0))
+    (True, True, False)
     """
     kind = type(operator)
-    if kind in _UNBOUNDED:
+    if kind in _ALWAYS_NATIVE:
         return True
-    if kind is qml.QubitUnitary:
-        return len(operator.wires) <= ENGINE_UNITARY_WIRES
-    if isinstance(operator, qml.ops.Adjoint):
-        base = operator.base
-        return type(base) not in BASIS_STATES and is_native(base)
+    if kind is qml.ops.Conditional:
+        return type(operator.base) is not qml.ops.MidMeasure and is_native(operator.base)
+    base, controls, _, adjoint = base_of(operator)
+    if (controls or adjoint) and type(base) in _NOT_UNITARY:
+        return False
+    return type(base) in _ALWAYS_NATIVE or is_matrix_gate(base)
+
+
+def is_matrix_gate(operator: Any) -> bool:
+    """Return whether an operator is applied as the matrix that it has.
+
+    Parameters
+    ----------
+    operator : pennylane.operation.Operator
+        Neither an adjoint nor controlled; see :func:`base_of`.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_matrix_gate(qml.QubitUnitary(np.eye(4), [0, 1])), is_matrix_gate(qml.QFT([0, 1]))
+    (True, False)
+    """
+    if len(operator.wires) > MATRIX_WIRES or not len(operator.wires):
+        return False
+    if type(operator) in _MATRICES:
+        return True
     return (
-        len(operator.wires) <= ENGINE_UNITARY_WIRES
-        and not operator.has_decomposition
-        and operator.has_matrix
+        not operator.has_decomposition
+        and (operator.has_matrix or operator.has_sparse_matrix)
         and _refusal(operator) is None
     )
+
+
+def unitary_gate(dimension: int) -> int:
+    """Return the gate that applies a matrix of some dimension.
+
+    Parameters
+    ----------
+    dimension : int
+
+    Returns
+    -------
+    int
+        Its id.
+
+    Examples
+    --------
+    >>> unitary_gate(8) == unitary_gate(16) != unitary_gate(4)
+    True
+    """
+    return _UNITARIES.get(dimension, _UNITARY)
 
 
 def decomposition(operator: Any) -> Sequence[Any]:
@@ -164,131 +267,34 @@ def decomposition(operator: Any) -> Sequence[Any]:
     Returns
     -------
     sequence of pennylane.operation.Operator
-        PennyLane's own decomposition, or a :class:`pennylane.QubitUnitary` where there is none and
-        the matrix has at most 6 wires.
+        PennyLane's own decomposition.
 
     Raises
     ------
     pennylane.exceptions.DeviceError
         If the operator cannot run on this device; the message says what can be done.
     InputError
-        If a matrix is not unitary.
+        If a diagonal is not unitary.
 
     Examples
     --------
-    >>> decomposition(qml.Toffoli([0, 1, 2]))[0]
-    H(2)
+    >>> decomposition(qml.FlipSign([1, 0], [0, 1]))[0].name
+    'PauliX'
     """
-    reason = _refusal(operator)
+    reason = _refusal(base_of(operator)[0])
     if reason is not None:
         raise DeviceError(f"{describe(operator)} cannot run on bondline.mps: {reason}")
     if type(operator) is qml.DiagonalQubitUnitary and not qml.math.is_abstract(operator.data[0]):
         entries = np.asarray(qml.math.unwrap([operator.data[0]])[0])
         # Each entry is a matrix of its own: PennyLane's decomposition would keep the phases alone.
         require_unitary(entries[..., None, None], describe(operator))
-    if isinstance(operator, qml.ControlledQubitUnitary):
-        require_unitary(operator.base.data[0], describe(operator))
-    if type(operator) is qml.QubitUnitary and operator.has_matrix:
-        require_unitary(operator.data[0], describe(operator))
-        return list(operator.decomposition())
     if operator.has_decomposition:
         return list(operator.decomposition())
-    if len(operator.wires) <= MATRIX_WIRES:
-        if operator.has_matrix:
-            return [qml.QubitUnitary(operator.matrix(), operator.wires)]
-        if operator.has_sparse_matrix:
-            return [qml.QubitUnitary(operator.sparse_matrix().toarray(), operator.wires)]
     raise DeviceError(
         f"{describe(operator)} cannot run on bondline.mps: it has no decomposition into supported "
-        f"gates, and only matrices on at most {MATRIX_WIRES} wires are decomposed. "
+        f"gates, and only matrices on at most {MATRIX_WIRES} wires are applied as they are. "
         "Give it a decomposition, or build it from supported gates."
     )
-
-
-def matrix(operator: Any) -> NDArray[np.complex128]:
-    """Return the matrix of an operator on one or two wires, in the order of its own wires.
-
-    Parameters
-    ----------
-    operator : pennylane.operation.Operator
-
-    Returns
-    -------
-    ndarray of complex128, shape (d, d) or (batch, d, d)
-
-    Examples
-    --------
-    >>> matrix(qml.QubitUnitary(np.eye(2), wires=0)).shape
-    (2, 2)
-    """
-    if type(operator) is qml.QubitUnitary:
-        entries = operator.data[0]
-        if not operator.has_matrix:
-            entries = entries.toarray()
-    else:
-        entries = operator.matrix()
-    return np.asarray(qml.math.unwrap([entries])[0], dtype=np.complex128)
-
-
-def is_unitary(entries: NDArray[Any]) -> bool:
-    """Return whether every matrix of a stack is unitary, to 1e-6 in each entry of U U† - 1.
-
-    Parameters
-    ----------
-    entries : ndarray, shape (..., d, d)
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> is_unitary(np.eye(2)), is_unitary(np.full((1, 2, 2), np.nan))
-    (True, False)
-    """
-    return _excess(entries) <= UNITARITY_TOLERANCE  # False for NaN
-
-
-def _excess(entries: NDArray[Any]) -> float:
-    if not np.isfinite(entries).all():
-        return float("nan")
-    with np.errstate(over="ignore", invalid="ignore"):  # entries near the largest float
-        product = entries @ np.conj(np.swapaxes(entries, -1, -2))
-        return float(np.abs(product - np.eye(entries.shape[-1])).max())
-
-
-def require_unitary(entries: Any, owner: str) -> None:
-    """Raise if a matrix, or one of a batch of matrices, is not unitary.
-
-    Parameters
-    ----------
-    entries : array_like, shape (..., d, d)
-        Traced values are let through.
-    owner : str
-        What the matrix belongs to; begins the message.
-
-    Raises
-    ------
-    InputError
-
-    Examples
-    --------
-    >>> require_unitary(np.ones((2, 2)), "QubitUnitary on wires [0]")
-    Traceback (most recent call last):
-    ...
-    bondline.errors.InputError: QubitUnitary on wires [0] has a matrix that is not unitary...
-    """
-    if qml.math.is_abstract(entries):
-        return
-    found = np.asarray(qml.math.unwrap([entries])[0])
-    if not is_unitary(found):
-        if not np.isfinite(found).all():
-            raise InputError(f"{owner} has a matrix with an entry that is not finite.")
-        excess = _excess(found)
-        raise InputError(
-            f"{owner} has a matrix that is not unitary: the largest entry of U U† - 1 is "
-            f"{excess:.2g}. Only unitary gates can be applied; normalise the matrix first."
-        )
 
 
 def describe(operator: Any) -> str:
@@ -306,51 +312,63 @@ def describe(operator: Any) -> str:
     --------
     >>> describe(qml.RX(0.5, wires="a"))
     "RX(0.5, wires=['a'])"
+    >>> describe(qml.QubitUnitary(np.eye(2), wires="a"))
+    "QubitUnitary on wires ['a']"
     """
     if all(np.ndim(value) == 0 for value in operator.data):
         text = repr(operator)
         if len(text) <= 120:
             return text
-    labels = [repr(label) for label in operator.wires.tolist()]
-    shown = ", ".join(labels if len(labels) <= 8 else [*labels[:8], "…"])
-    return f"{operator.name} on wires [{shown}]"
+    wires = operator.wires.tolist()
+    if len(wires) <= 8:
+        return f"{operator.name} on wires {wires}"
+    first = ", ".join(map(repr, wires[:7]))
+    return f"{operator.name} on {len(wires)} wires [{first}, …]"
 
 
 def _refusal(operator: Any) -> str | None:
     """Why an operator can never run here and what to do instead; None if it may run."""
+    kind = type(operator)
     if isinstance(operator, qml.operation.Channel):
         return (
             "it is a noise channel, and this device evolves pure states. "
             "Use default.mixed for small noisy circuits."
         )
-    if (
-        isinstance(operator, qml.MultiControlledX)
-        and len(operator.wires) > EXACT_CONTROLLED_X_WIRES
-        and not operator.hyperparameters.get("work_wires")
-    ):
-        return (
-            f"PennyLane's decomposition of it on more than {EXACT_CONTROLLED_X_WIRES} wires "
-            "without a work wire gives wrong results (0.45.1). Give it one: work_wires=[wire], "
-            "with a wire that the circuit does not use."
-        )
     if isinstance(operator, qml.operation.CVOperation):
         return "it acts on continuous variables, and this device simulates qubits."
-    if type(operator).__module__.startswith("pennylane.ops.qutrit"):
+    if kind.__module__.startswith("pennylane.ops.qutrit"):
         return "it acts on qutrits, and this device simulates qubits. Use default.qutrit."
-    if isinstance(operator, qml.ops.MidMeasure | qml.ops.Conditional):
+    if kind is qml.QubitDensityMatrix:
         return (
-            "mid-circuit measurements are deferred to the end of the circuit before it runs. "
-            'Run the circuit through a QNode with mcm_method="deferred", the default.'
+            "it prepares a mixed state, and this device evolves pure states. "
+            "Use default.mixed, or qml.StatePrep for each pure state of the mixture."
         )
-    if isinstance(operator, qml.MPSPrep):
+    if kind is qml.Hermitian:
+        return "it is an observable. Apply a unitary matrix with qml.QubitUnitary."
+    if kind is qml.ops.PauliMeasure:
         return (
-            "its tensors are not read by this version. "
-            "Use qml.StatePrep on few wires, or build the state from gates."
+            "it measures a Pauli word. Rotate the word to Z on one wire with gates, "
+            "measure that wire with qml.measure, and rotate back."
         )
-    if type(operator) is qml.QubitUnitary and operator.batch_size is not None:
+    if kind is qml.ops.MidMeasure or (
+        kind is qml.ops.Conditional and type(operator.base) is qml.ops.MidMeasure
+    ):
+        return "a measurement cannot be conditional, controlled or inverted."
+    if kind is qml.MPSPrep:
         return (
-            f"a batch of matrices on {len(operator.wires)} wires has no decomposition. "
-            "Apply qml.transforms.broadcast_expand to the QNode, or give one matrix per circuit."
+            "it loads a state into wires that nothing acted on before, and here it comes too late "
+            "or shares its wires with another preparation. Put it first."
+        )
+    if isinstance(operator, qml.operation.StatePrepBase) and len(operator.wires) > LATE_STATE_WIRES:
+        return (
+            f"a state in the middle of a circuit is decomposed into gates on at most "
+            f"{LATE_STATE_WIRES} wires, and loaded on at most 20 at the start. "
+            "Put it first, or use qml.MPSPrep."
+        )
+    if kind is qml.QubitUnitary and len(operator.wires) > MATRIX_WIRES:
+        return (
+            f"a matrix on {len(operator.wires)} wires is too large; at most {MATRIX_WIRES} are "
+            "applied. Build it from gates on fewer wires."
         )
     if (
         isinstance(operator, qml.ops.Exp)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pennylane as qml
-from numpy.typing import NDArray
 from pennylane.exceptions import DeviceError
 from pennylane.measurements import (
     DensityMatrixMP,
@@ -22,22 +21,13 @@ from pennylane.measurements import (
     VnEntropyMP,
 )
 
-from bondline import results
-from bondline.errors import InputError
-from bondline.gate_set import describe
-from bondline.pauli_sums import PauliSum, pauli_sum
-from bondline.requests import Requests
+from bondline import entanglement, results
+from bondline.matrices import DENSITY_WIRES, diagonalizing_matrix, hermitian_matrix, require_few
+from bondline.outcomes import Numbers, measurements_behind, value_table
+from bondline.pauli_sums import Split, split
+from bondline.requests import RequestBuilder, Requests, Sites
 
-MATRIX_WIRES: Final = 6
-"""Most wires of an observable that is read through its matrix."""
-
-DENSITY_WIRES: Final = 10
-"""Most wires of a reduced density matrix: 4^10 numbers are 16 MiB."""
-
-LETTERS: Final = {"X": 1, "Y": 2, "Z": 3}
-_HERMITICITY_TOLERANCE: Final = 1e-8
-
-Sites = Mapping[Any, int]
+NO_MEASUREMENTS: Final[Numbers] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,14 +48,18 @@ class Interpretation:
     batch: int | None
 
 
-def interpret(measurements: Sequence[Any], sites: Sites) -> Interpretation:
-    """Understand the measurements of a circuit; equal Pauli words are asked for once.
+def interpret(
+    measurements: Sequence[Any], sites: Sites, numbers: Numbers = NO_MEASUREMENTS
+) -> Interpretation:
+    """Understand the measurements of a circuit; equal words are asked for once.
 
     Parameters
     ----------
     measurements : sequence of pennylane.measurements.MeasurementProcess
     sites : mapping from wire label to index
         All wires of the circuit, in the order of their indices.
+    numbers : mapping from pennylane.ops.MidMeasure to int, optional
+        The mid-circuit measurements of the circuit.
 
     Returns
     -------
@@ -80,7 +74,8 @@ def interpret(measurements: Sequence[Any], sites: Sites) -> Interpretation:
 
     Notes
     -----
-    About 3 µs a Pauli term; nothing here grows with 2^wires beyond the limits of this module.
+    About 3 µs a Pauli term; nothing here grows with 2^wires beyond the limits of
+    :mod:`bondline.matrices`.
 
     Examples
     --------
@@ -88,210 +83,136 @@ def interpret(measurements: Sequence[Any], sites: Sites) -> Interpretation:
     >>> found.requests.word_wires  # one word serves both
     array([1], dtype=uint32)
     """
-    request = Builder(sites)
-    readings = tuple(request.reading(measurement) for measurement in measurements)
-    return request.interpretation(readings)
+    exact = _Exact(sites, numbers)
+    readings = tuple(exact.reading(measurement) for measurement in measurements)
+    return Interpretation(exact.asked.requests(0), readings, exact.asked.batch)
 
 
-class Builder:
-    """The request of a circuit while it grows."""
+class _Exact:
+    """What is asked for by measurements without shots, while it grows."""
 
-    def __init__(self, sites: Sites) -> None:
-        self.sites = sites
-        self.batch: int | None = None
-        self.words: dict[Any, int] = {}
-        self.word_counts: list[int] = []
-        self.word_wires: list[int] = []
-        self.word_letters: list[int] = []
-        self.sums: list[tuple[NDArray[np.intp], NDArray[np.float64]]] = []
-        self.probabilities: dict[tuple[int, ...], int] = {}
-        self.densities: dict[tuple[int, ...], int] = {}
-        self.dense_state = False
+    def __init__(self, sites: Sites, numbers: Numbers) -> None:
+        self.asked = RequestBuilder(sites)
+        self.numbers = numbers
 
     def reading(self, measurement: Any) -> results.Reading:
-        """Return how one measurement is read, and ask for what it needs."""
         reader = _READERS.get(type(measurement))
         if reader is not None:
             return reader(self, measurement)
         require_offered(measurement)
-        self.dense_state = True
-        return results.ProcessedState(measurement, qml.wires.Wires(list(self.sites)))
-
-    # Measurements
+        self.asked.dense_state = True
+        return results.ProcessedState(measurement, qml.wires.Wires(list(self.asked.sites)))
 
     def expectation(self, measurement: Any) -> results.Reading:
-        """Read an expectation."""
-        return self.moment(measurement, variance=False)
-
-    def variance(self, measurement: Any) -> results.Reading:
-        """Read a variance."""
-        return self.moment(measurement, variance=True)
-
-    def moment(self, measurement: Any, *, variance: bool) -> results.Reading:
-        """Read an expectation or a variance."""
-        observable = measurement.obs
-        if observable is None:  # a deferred mid-circuit measurement: a function of the outcome
-            outcomes = np.asarray(measurement.eigvals(), dtype=np.float64)
-            return results.OutcomeMoment(self.outcomes(measurement.wires), outcomes, variance)
-        terms = pauli_sum(observable)
-        if terms is not None:
-            words = self.word_indices(terms)
-            if not variance:
-                return results.WordSum(words, terms.coefficients)
-            self.sums.append((words, terms.coefficients))
-            return results.WordVariance(len(self.sums) - 1)
-        if isinstance(observable, qml.Projector) and len(observable.data[0]) == len(
-            observable.wires
-        ):
-            return self.projector(observable, variance)
-        matrix = hermitian_matrix(observable)
-        if matrix.ndim == 3:
-            self.require_batch(len(matrix), observable)
-        return results.MatrixMoment(self.density(observable.wires), matrix, variance)
-
-    def projector(self, observable: Any, variance: bool) -> results.Reading:
-        """Read a projector on a basis state."""
-        wires = observable.wires
-        if len(wires) > DENSITY_WIRES:
-            raise DeviceError(
-                f"Observable {describe(observable)} projects {len(wires)} wires, and this version "
-                f"reads at most {DENSITY_WIRES}. Take the entry of qml.probs on those wires, "
-                "which needs 2^wires numbers."
-            )
-        bits = np.asarray(qml.math.unwrap([observable.data[0]])[0], dtype=np.intp)
-        outcomes = np.zeros(2 ** len(wires))
-        outcomes[int(bits @ (1 << np.arange(len(wires))[::-1]))] = 1.0
-        return results.OutcomeMoment(self.outcomes(wires), outcomes, variance)
-
-    def distribution(self, measurement: Any) -> results.Reading:
-        """Read probabilities."""
         observable = measurement.obs
         if observable is None:
-            return results.Probabilities(self.outcomes(measurement.wires))
-        wires = observable.wires
-        _require_few(wires, MATRIX_WIRES, measurement)
-        gates = observable.diagonalizing_gates()
-        rotation = np.eye(2 ** len(wires), dtype=np.complex128)
-        for gate in gates:
-            rotation = np.asarray(gate.matrix(wire_order=wires)) @ rotation
-        return results.RotatedProbabilities(self.density(wires), rotation)
+            return self.outcome_moment(measurement, variance=False)
+        found = split(observable, DENSITY_WIRES, expand=False)
+        if found.words is not None and not found.parts:
+            return self.words(found, observable)
+        return self.combination(found, observable)
+
+    def variance(self, measurement: Any) -> results.Reading:
+        observable = measurement.obs
+        if observable is None:
+            return self.outcome_moment(measurement, variance=True)
+        found = split(observable, DENSITY_WIRES, expand=True)
+        if found.words is None or found.parts:
+            return self.matrix_moment(observable, variance=True)
+        words = self.asked.words(found.words.words)
+        self.asked.require_batch_of(found.words.coefficients, observable)
+        return results.WordVariance(self.asked.variance(words, found.words.coefficients))
+
+    def words(self, found: Split, observable: Any) -> results.Reading:
+        assert found.words is not None
+        self.asked.require_batch_of(found.words.coefficients, observable)
+        return results.WordSum(self.asked.words(found.words.words), found.words.coefficients)
+
+    def combination(self, found: Split, observable: Any) -> results.Reading:
+        coefficients, terms = [], []
+        if found.words is not None:
+            coefficients.append(np.ones(()))
+            terms.append(self.words(found, observable))
+        for coefficient, part in found.parts:
+            if coefficient.ndim:
+                self.asked.require_batch(len(coefficient), observable)
+            coefficients.append(coefficient)
+            terms.append(self.matrix_moment(part, variance=False))
+        return results.Combination(tuple(terms), tuple(coefficients))
+
+    def matrix_moment(self, observable: Any, *, variance: bool) -> results.Reading:
+        matrix = hermitian_matrix(observable)
+        if matrix.ndim == 3:
+            self.asked.require_batch(len(matrix), observable)
+        return results.MatrixMoment(self.asked.density(observable.wires), matrix, variance)
+
+    def outcome_moment(self, measurement: Any, *, variance: bool) -> results.Reading:
+        behind = measurements_behind(measurement, self.numbers)
+        if behind is None:
+            table = measurement.eigvals()
+            distribution = results.Probabilities(self.asked.distribution(measurement.wires))
+        else:
+            table = value_table(measurement.mv)
+            distribution = self.outcomes(behind)
+        return results.OutcomeMoment(distribution, np.asarray(table, np.float64), variance)
+
+    def outcomes(self, measurements: tuple[int, ...]) -> results.Probabilities:
+        return results.Probabilities(self.asked.outcomes(measurements), of_measurements=True)
+
+    def distribution(self, measurement: Any) -> results.Reading:
+        observable = measurement.obs
+        if observable is not None:
+            wires = observable.wires
+            require_few(wires, measurement)
+            rotation = diagonalizing_matrix(observable)
+            return results.RotatedProbabilities(self.asked.density(wires), rotation)
+        behind = measurements_behind(measurement, self.numbers)
+        if behind is not None:
+            return self.outcomes(behind)
+        return results.Probabilities(self.asked.distribution(measurement.wires))
 
     def state(self, measurement: Any) -> results.Reading:
-        """Read the state vector."""
-        if len(measurement.wires) and tuple(measurement.wires) != tuple(self.sites):
+        if len(measurement.wires) and tuple(measurement.wires) != tuple(self.asked.sites):
             raise DeviceError(
                 "state() returns all wires of the device in their order. "
                 "Use qml.density_matrix(wires) for some of them."
             )
-        self.dense_state = True
+        self.asked.dense_state = True
         return results.State()
 
     def reduced_density(self, measurement: Any) -> results.Reading:
-        """Read a reduced density matrix."""
-        return results.Density(self.few_wires_density(measurement))
+        require_few(measurement.wires, measurement)
+        return results.Density(self.asked.density(measurement.wires))
 
     def purity(self, measurement: Any) -> results.Reading:
-        """Read a purity."""
-        return results.Purity(self.few_wires_density(measurement))
+        return entanglement.Purity(self.spectrum(measurement.wires))
 
     def entropy(self, measurement: Any) -> results.Reading:
-        """Read an entropy."""
-        return results.Entropy(self.few_wires_density(measurement), measurement.log_base)
+        return entanglement.Entropy(self.spectrum(measurement.wires), measurement.log_base)
 
     def mutual_information(self, measurement: Any) -> results.Reading:
-        """Read a mutual information."""
-        first, _ = measurement.raw_wires
-        index = self.few_wires_density(measurement)
-        return results.MutualInformation(index, len(first), measurement.log_base)
-
-    # What they ask for
-
-    def few_wires_density(self, measurement: Any) -> int:
-        """Ask for the density matrix of a measurement, if it is small enough."""
-        _require_few(measurement.wires, DENSITY_WIRES, measurement)
-        return self.density(measurement.wires)
-
-    def outcomes(self, wires: Any) -> int:
-        """Ask for a distribution."""
-        return _index(self.probabilities, self.indices(wires))
-
-    def density(self, wires: Any) -> int:
-        """Ask for a density matrix."""
-        return _index(self.densities, self.indices(wires))
-
-    def indices(self, wires: Any) -> tuple[int, ...]:
-        """Return the indices of some wires; no wires mean all of them."""
-        return tuple(map(self.sites.__getitem__, wires.labels)) or tuple(self.sites.values())
-
-    def word_indices(self, terms: PauliSum) -> NDArray[np.intp]:
-        """Ask for the words of a sum and return their places."""
-        known, sites = self.words, self.sites
-        found = []
-        for word in terms.words:
-            index = known.get(word)
-            if index is None:
-                index = known[word] = len(known)
-                letters = sorted([(sites[wire], LETTERS[letter]) for wire, letter in word.items()])
-                self.word_counts.append(len(letters))
-                for site, letter in letters:
-                    self.word_wires.append(site)
-                    self.word_letters.append(letter)
-            found.append(index)
-        if terms.coefficients.ndim == 2:
-            self.require_batch(len(terms.coefficients), terms.words[0])
-        return np.array(found, dtype=np.intp)
-
-    def require_batch(self, size: int, owner: Any) -> None:
-        """Note the size of a batch; all must agree."""
-        if self.batch is not None and self.batch != size:
-            raise InputError(
-                f"The observables have batches of {self.batch} and {size} values ({owner!r}). "
-                "All batches in a circuit must have one size."
+        first, second = measurement.raw_wires
+        return entanglement.MutualInformation(
+            *(
+                entanglement.Entropy(self.spectrum(wires), measurement.log_base)
+                for wires in (first, second, first + second)
             )
-        self.batch = size
-
-    def interpretation(self, readings: tuple[Any, ...]) -> Interpretation:
-        """Return the request with its readings."""
-        return Interpretation(self.freeze(), readings, self.batch)
-
-    def freeze(self) -> Requests:
-        """Return what was asked for."""
-        return Requests(
-            word_counts=np.array(self.word_counts, dtype=np.uint32),
-            word_wires=np.array(self.word_wires, dtype=np.uint32),
-            word_letters=np.array(self.word_letters, dtype=np.uint8),
-            variance_counts=np.array([len(words) for words, _ in self.sums], dtype=np.uint32),
-            variance_words=_join([words for words, _ in self.sums], np.uint32),
-            variance_coefficients=self.variance_coefficients(),
-            probabilities=tuple(self.probabilities),
-            densities=tuple(self.densities),
-            dense_state=self.dense_state,
         )
 
-    def variance_coefficients(self) -> NDArray[np.float64]:
-        """Return the coefficients of all sums side by side."""
-        if not self.sums:
-            return _NO_COEFFICIENTS
-        rows = 1
-        for _, coefficients in self.sums:
-            if coefficients.ndim == 2:
-                rows = len(coefficients)
-        return np.concatenate(
-            [np.broadcast_to(found, (rows, found.shape[-1])) for _, found in self.sums], axis=1
-        )
+    def spectrum(self, wires: Any) -> entanglement.Spectrum:
+        few = len(wires) <= DENSITY_WIRES and 2 * len(wires) <= len(self.asked.sites)
+        return entanglement.Spectrum(self.asked.spectrum(wires), local=few)
 
 
-_NO_COEFFICIENTS = np.empty((1, 0))
-
-_READERS: dict[type, Callable[[Builder, Any], results.Reading]] = {
-    ExpectationMP: Builder.expectation,
-    VarianceMP: Builder.variance,
-    ProbabilityMP: Builder.distribution,
-    StateMP: Builder.state,
-    DensityMatrixMP: Builder.reduced_density,
-    PurityMP: Builder.purity,
-    VnEntropyMP: Builder.entropy,
-    MutualInfoMP: Builder.mutual_information,
+_READERS: dict[type, Callable[[_Exact, Any], results.Reading]] = {
+    ExpectationMP: _Exact.expectation,
+    VarianceMP: _Exact.variance,
+    ProbabilityMP: _Exact.distribution,
+    StateMP: _Exact.state,
+    DensityMatrixMP: _Exact.reduced_density,
+    PurityMP: _Exact.purity,
+    VnEntropyMP: _Exact.entropy,
+    MutualInfoMP: _Exact.mutual_information,
 }
 
 MEASUREMENTS: Final = frozenset(kind.__name__ for kind in _READERS)
@@ -322,55 +243,3 @@ def require_offered(measurement: Any) -> None:
             "Give the QNode shots with qml.set_shots, or measure expval, var, probs, state, "
             "density_matrix, purity, vn_entropy or mutual_info."
         )
-
-
-def _index(known: dict[tuple[int, ...], int], wires: tuple[int, ...]) -> int:
-    return known.setdefault(wires, len(known))
-
-
-def _join(parts: list[NDArray[np.intp]], dtype: type[np.uint32]) -> NDArray[np.uint32]:
-    return np.concatenate(parts).astype(dtype) if parts else np.empty(0, dtype)
-
-
-def _require_few(wires: Any, limit: int, owner: Any) -> None:
-    if len(wires) > limit:
-        raise DeviceError(
-            f"{owner} needs the density matrix of {len(wires)} wires, and bondline.mps builds "
-            f"those of at most {limit} (4^{limit} numbers). Ask for fewer wires."
-        )
-
-
-def hermitian_matrix(observable: Any) -> NDArray[np.complex128]:
-    """Matrix of an observable without a Pauli form, in the order of its own wires."""
-    size = len(observable.wires)
-    if size > MATRIX_WIRES:
-        raise DeviceError(
-            f"Observable {describe(observable)} acts on {size} wires and has no Pauli form; "
-            f"matrices are read on at most {MATRIX_WIRES} wires. "
-            "Write it as a sum of Pauli words, for example with qml.Hamiltonian."
-        )
-    if observable.has_matrix:
-        entries = observable.matrix()
-    elif observable.has_sparse_matrix:
-        entries = observable.sparse_matrix().toarray()
-    else:
-        raise DeviceError(
-            f"Observable {describe(observable)} is not offered by bondline.mps: it has neither a "
-            "Pauli form nor a matrix. Write it as a sum of Pauli words."
-        )
-    matrix = np.asarray(qml.math.unwrap([entries])[0], dtype=np.complex128)
-    if matrix.shape[-1] != 2**size:
-        raise DeviceError(
-            f"Observable {describe(observable)} does not act on qubits, "
-            "and bondline.mps simulates nothing else."
-        )
-    if not np.isfinite(matrix).all():
-        raise InputError(f"Observable {describe(observable)} has an entry that is not finite.")
-    scale = max(1.0, float(np.abs(matrix).max()))
-    excess = float(np.abs(matrix - np.conj(np.swapaxes(matrix, -1, -2))).max())
-    if excess > _HERMITICITY_TOLERANCE * scale:
-        raise InputError(
-            f"Observable {describe(observable)} is not Hermitian: the largest entry of M - M† is "
-            f"{excess:.2g}. Measure its Hermitian part."
-        )
-    return matrix

@@ -1,8 +1,8 @@
-"""Observables as real linear combinations of Pauli words."""
+"""Observables as real linear combinations of words, and the parts that only a matrix describes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,41 +13,56 @@ from pennylane.exceptions import DeviceError
 
 from bondline.errors import InputError
 from bondline.gate_set import describe
+from bondline.words import Word, product, word_of
 
 LEAF_WIRES: Final = 4
-"""Most wires of a factor that is expanded into Pauli words: 4^wires of them."""
+"""Most wires of a factor whose matrix is expanded into Pauli words: 4^wires of them."""
 
 TERM_LIMIT: Final = 4096
-"""Most words that an expansion may have; an observable given as Pauli words has no limit."""
+"""Most words that an expansion may have; an observable given as words has no limit."""
 
 _PRODUCT_LIMIT: Final = 16 * TERM_LIMIT  # pairs of words multiplied at one node
 
 IMAGINARY_TOLERANCE: Final = 1e-10
 """Largest imaginary part of a coefficient that counts as rounding."""
 
-_Terms = Mapping[Any, Any]  # from pennylane.pauli.PauliWord to a scalar or a batch of them
+_Terms = Mapping[Word, Any]  # to a scalar or a batch of them
+_Composite = qml.ops.CompositeOp | qml.ops.SProd
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PauliSum:
-    """A real linear combination of Pauli words.
+    """A real linear combination of words.
 
     Attributes
     ----------
-    words : tuple of pennylane.pauli.PauliWord
+    words : tuple of pennylane.pauli.PauliWord and ProjectorWord
         The empty word is the identity.
     coefficients : ndarray of float64, shape (terms,) or (batch, terms)
     """
 
-    words: tuple[Any, ...]
+    words: tuple[Word, ...]
     coefficients: NDArray[np.float64]
 
 
-def pauli_sum(observable: Any) -> PauliSum | None:
-    """Write an observable as a sum of Pauli words.
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """An observable as a sum of words and of parts that are better read from their matrices.
 
-    Sums and products are walked down to their leaves; a leaf without a Pauli form is expanded if
-    it has at most 4 wires.
+    Attributes
+    ----------
+    words : PauliSum or None
+        None if there are only parts.
+    parts : tuple of (coefficient, pennylane.operation.Operator)
+        Coefficients of shape () or (batch,).
+    """
+
+    words: PauliSum | None
+    parts: tuple[tuple[NDArray[np.float64], Any], ...] = ()
+
+
+def is_basis_projector(observable: Any) -> bool:
+    """Whether an observable projects on one basis state, given by its bits.
 
     Parameters
     ----------
@@ -55,34 +70,135 @@ def pauli_sum(observable: Any) -> PauliSum | None:
 
     Returns
     -------
-    PauliSum or None
-        None if the observable is one leaf without a Pauli form, better read from its matrix.
+    bool
+
+    Examples
+    --------
+    >>> is_basis_projector(qml.Projector([0, 1], wires=[0, 1]))
+    True
+    >>> is_basis_projector(qml.Projector(np.array([0.6, 0.8]), wires=0))
+    False
+    """
+    return isinstance(observable, qml.Projector) and len(observable.data[0]) == len(
+        observable.wires
+    )
+
+
+def split(observable: Any, matrix_wires: int, *, expand: bool) -> Split:
+    """Split an observable into words and parts with a matrix.
+
+    Sums are walked down to their terms. A term is a word or some words if it consists of Pauli
+    operators, projectors on basis states and exponentials of a word, on any number of wires.
+
+    Parameters
+    ----------
+    observable : pennylane.operation.Operator
+    matrix_wires : int
+        Most wires of a part that is left to its matrix.
+    expand : bool
+        Whether the terms of sums and products are expanded into words where their factors have
+        at most 4 wires each; else they are left to their matrices.
+
+    Returns
+    -------
+    Split
 
     Raises
     ------
     InputError
         If a coefficient is complex or not finite.
     pennylane.exceptions.DeviceError
-        If a leaf or the expansion is too large.
+        If a term is too wide for its matrix and cannot be expanded.
 
     Notes
     -----
-    1 µs a term where PennyLane has the Pauli form already; else up to 4^wires terms a leaf.
+    1 µs a term where PennyLane has the Pauli form already; else up to 4^wires terms a factor.
 
     Examples
     --------
-    >>> found = pauli_sum(2 * qml.Z(0) - 0.5 * qml.X(0) @ qml.X(1))
-    >>> found.coefficients
-    array([ 2. , -0.5])
-    >>> pauli_sum(qml.Hermitian(np.eye(2), wires=0)) is None
-    True
+    >>> found = split(qml.Z(0) + 2 * qml.Hermitian(np.eye(2), 1), 10, expand=False)
+    >>> found.words.words, [(float(coefficient), part.name) for coefficient, part in found.parts]
+    ((Z(0),), [(2.0, 'Hermitian')])
     """
     terms = observable.pauli_rep
-    if terms is None:
-        if not isinstance(observable, qml.ops.CompositeOp | qml.ops.SProd):
-            return None
-        terms = _expand(observable, observable)
-    return PauliSum(tuple(terms), _real_coefficients(list(terms.values()), observable))
+    if terms is not None:
+        return Split(_real_sum(terms, observable))
+    total: dict[Word, Any] = {}
+    parts = []
+    has_words = False
+    for coefficient, term in _summands(observable):
+        if _consists_of_words(term) or (
+            isinstance(observable, _Composite) and _is_expanded(term, matrix_wires, expand)
+        ):
+            has_words = True
+            for word, value in _expand(term, observable).items():
+                value = coefficient * value
+                total[word] = total[word] + value if word in total else value
+        else:
+            parts.append((coefficient, term))
+    if not parts:
+        return Split(_real_sum(total, observable))
+    coefficients = _real_coefficients([coefficient for coefficient, _ in parts], observable)
+    return Split(
+        _real_sum(total, observable) if has_words else None,
+        tuple((coefficients[..., number], part) for number, (_, part) in enumerate(parts)),
+    )
+
+
+def _summands(operator: Any) -> Iterator[tuple[Any, Any]]:
+    """Walk down sums and scalar products: coefficients and terms."""
+    if operator.pauli_rep is None and isinstance(operator, qml.ops.SProd):
+        scalar = qml.math.unwrap([operator.scalar])[0]
+        for coefficient, term in _summands(operator.base):
+            yield scalar * coefficient, term
+    elif operator.pauli_rep is None and isinstance(operator, qml.ops.Sum):
+        for operand in operator.operands:
+            yield from _summands(operand)
+    else:
+        yield 1, operator
+
+
+def _consists_of_words(term: Any) -> bool:
+    """Whether a term has words without a look into any matrix."""
+    if term.pauli_rep is not None or is_basis_projector(term) or _exponent(term) is not None:
+        return True
+    if isinstance(term, qml.ops.SProd):
+        return _consists_of_words(term.base)
+    if isinstance(term, qml.ops.Sum | qml.ops.Prod):
+        return all(map(_consists_of_words, term.operands))
+    return False
+
+
+def _is_expanded(term: Any, matrix_wires: int, expand: bool) -> bool:
+    """Whether a term of a sum or product is expanded although a factor has only a matrix."""
+    if len(term.wires) > matrix_wires:
+        return isinstance(term, _Composite)  # nothing else is left to try
+    return expand and all(
+        len(leaf.wires) <= LEAF_WIRES and leaf.has_matrix for leaf in _matrix_factors(term)
+    )
+
+
+def _matrix_factors(term: Any) -> Iterator[Any]:
+    if _consists_of_words(term):
+        return
+    if isinstance(term, qml.ops.SProd):
+        yield from _matrix_factors(term.base)
+    elif isinstance(term, qml.ops.Sum | qml.ops.Prod):
+        for operand in term.operands:
+            yield from _matrix_factors(operand)
+    else:
+        yield term
+
+
+def _exponent(operator: Any) -> tuple[Word, Any] | None:
+    """Return word and factor of the exponential of a multiple of a word."""
+    if not isinstance(operator, qml.ops.Exp) or operator.base.pauli_rep is None:
+        return None
+    if len(operator.base.pauli_rep) != 1:
+        return None
+    ((word, value),) = operator.base.pauli_rep.items()
+    coefficient, value = qml.math.unwrap([operator.coeff, value])
+    return word, np.asarray(coefficient) * np.asarray(value)
 
 
 def _expand(operator: Any, whole: Any) -> _Terms:
@@ -96,10 +212,23 @@ def _expand(operator: Any, whole: Any) -> _Terms:
     if isinstance(operator, qml.ops.Sum):
         return _add([_expand(operand, whole) for operand in operator.operands], whole)
     if isinstance(operator, qml.ops.Prod):
-        product = _expand(operator.operands[0], whole)
+        found = _expand(operator.operands[0], whole)
         for operand in operator.operands[1:]:
-            product = _multiply(product, _expand(operand, whole), whole)
-        return product
+            found = _multiply(found, _expand(operand, whole), whole)
+        return found
+    if is_basis_projector(operator):
+        bits = np.asarray(qml.math.unwrap([operator.data[0]])[0])
+        letters = {
+            wire: "1" if bit else "0" for wire, bit in zip(operator.wires, bits, strict=True)
+        }
+        return {word_of(letters): 1.0}
+    exponent = _exponent(operator)
+    if exponent is not None:
+        # P² = 1, hence exp(x P) = cosh(x) + sinh(x) P.
+        word, factor = exponent
+        if not word:
+            return {word: np.exp(factor)}
+        return {word_of({}): np.cosh(factor), word: np.sinh(factor)}
     return _expand_leaf(operator, whole)
 
 
@@ -123,7 +252,7 @@ def _expand_leaf(leaf: Any, whole: Any) -> _Terms:
 
 
 def _add(parts: list[_Terms], whole: Any) -> _Terms:
-    total: dict[Any, Any] = {}
+    total: dict[Word, Any] = {}
     for part in parts:
         for word, value in part.items():
             total[word] = total[word] + value if word in total else value
@@ -133,19 +262,16 @@ def _add(parts: list[_Terms], whole: Any) -> _Terms:
 def _multiply(left: _Terms, right: _Terms, whole: Any) -> _Terms:
     if len(left) * len(right) > _PRODUCT_LIMIT:
         _refuse_length(whole)
-    sentence = qml.pauli.PauliSentence
-    product: dict[Any, Any] = {}
+    total: dict[Word, Any] = {}
     for first, first_value in left.items():
         for second, second_value in right.items():
-            # The product of two words is one word with a phase.
-            product_of_words = sentence({first: 1.0}) @ sentence({second: 1.0})
-            ((word, phase),) = product_of_words.items()
-            value = phase * first_value * second_value
-            product[word] = product[word] + value if word in product else value
-    return _limited(product, whole)
+            for word, factor in product(first, second).items():
+                value = factor * first_value * second_value
+                total[word] = total[word] + value if word in total else value
+    return _limited(total, whole)
 
 
-def _limited(terms: dict[Any, Any], whole: Any) -> _Terms:
+def _limited(terms: dict[Word, Any], whole: Any) -> _Terms:
     if len(terms) > TERM_LIMIT:
         _refuse_length(whole)
     return terms
@@ -153,10 +279,14 @@ def _limited(terms: dict[Any, Any], whole: Any) -> _Terms:
 
 def _refuse_length(whole: Any) -> None:
     raise DeviceError(
-        f"Observable {describe(whole)} expands into more than {TERM_LIMIT} Pauli words. "
+        f"Observable {describe(whole)} expands into more than {TERM_LIMIT} words. "
         "Rotate the measured wires with gates at the end of the circuit and "
         "measure products of qml.Z, or write the observable as fewer Pauli words."
     )
+
+
+def _real_sum(terms: _Terms, observable: Any) -> PauliSum:
+    return PauliSum(tuple(terms), _real_coefficients(list(terms.values()), observable))
 
 
 def _real_coefficients(values: list[Any], observable: Any) -> NDArray[np.float64]:

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from pennylane.exceptions import DeviceError, WireError
 
 from bondline import gate_set
-from bondline.gate_set import ADJOINT, describe
+from bondline.conditions import Conditions
+from bondline.gate_set import describe
+from bondline.preparations import loadable
+from bondline.unitarity import matrix
 
 _LETTERS: Final = {"I": 0, "X": 1, "Y": 2, "Z": 3}
 
@@ -73,17 +76,85 @@ class Register(dict[Any, int]):
 
 
 class Program:
-    """The flat arrays of one circuit while they grow."""
+    """The flat arrays of one circuit while they grow.
 
-    __slots__ = ("counts", "gates", "letters", "matrices", "parameters", "wires")
+    Attributes
+    ----------
+    gates, counts, wires, letters : list of int
+    parameters : list of scalars or batches
+    matrices : list of ndarray
+    controls : dict
+        Control values of the gates that have controls, by the position of the gate.
+    preparations : list of pennylane.operation.Operator
+        States to load at the start.
+    measures : dict
+        Number of each mid-circuit measurement, by its operator.
+    resets : list of bool
+    postselects : list of int
+        -1 where there is none.
+    conditions : Conditions
+    conditional : dict
+        Number of the condition of the gates that have one, by the position of the gate.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        "conditional",
+        "conditions",
+        "controls",
+        "counts",
+        "gates",
+        "letters",
+        "loadable",
+        "matrices",
+        "measures",
+        "parameters",
+        "postselects",
+        "preparations",
+        "resets",
+        "wires",
+    )
+
+    def __init__(self, loadable: Sequence[Any] = ()) -> None:
         self.gates: list[int] = []
         self.counts: list[int] = []
         self.wires: list[int] = []
         self.letters: list[int] = []
         self.parameters: list[Any] = []
         self.matrices: list[NDArray[np.complex128]] = []
+        self.controls: dict[int, tuple[bool, ...]] = {}
+        self.loadable = loadable
+        self.preparations: list[Any] = []
+        self.measures: dict[Any, int] = {}
+        self.resets: list[bool] = []
+        self.postselects: list[int] = []
+        self.conditions = Conditions()
+        self.conditional: dict[int, int] = {}
+
+
+def program_of(tape: Any, sites: Register, *, initial: bool = False) -> Program:
+    """Walk over the operators of a circuit.
+
+    Parameters
+    ----------
+    tape : pennylane.tape.QuantumScript
+    sites : Register
+        An open register takes the wires it does not know yet.
+    initial : bool, default False
+        Whether the circuit starts from a state of the device unless it brings its own.
+
+    Returns
+    -------
+    Program
+
+    Examples
+    --------
+    >>> tape = qml.tape.QuantumScript([qml.CNOT(["a", "b"]), qml.RX(0.5, "a")])
+    >>> program_of(tape, Register()).wires
+    [0, 1, 0]
+    """
+    program = Program(loadable(tape.operations, initial=initial))
+    walk(tape.operations, sites, program)
+    return program
 
 
 def walk(operations: Sequence[Any], sites: Register, program: Program) -> None:
@@ -127,7 +198,7 @@ def walk(operations: Sequence[Any], sites: Register, program: Program) -> None:
         else:
             gate = controlled.get(kind)
             if gate is None:
-                _emit(operator, sites, program, 0)
+                _emit(operator, sites, program)
                 continue
             # PennyLane puts the wires of a controlled operator together anew at every look.
             labels = operator.control_wires.labels + operator.target_wires.labels
@@ -140,49 +211,74 @@ def walk(operations: Sequence[Any], sites: Register, program: Program) -> None:
             parameters += data
 
 
-def _emit(operator: Any, sites: Register, program: Program, adjoint: int) -> None:
+def _emit(operator: Any, sites: Register, program: Program) -> None:
     """Append an operator that is more than an entry of the table."""
     kind = type(operator)
-    labels = operator.wires.labels
+    if kind is qml.ops.MidMeasure:
+        program.measures.setdefault(operator, len(program.resets))
+        program.resets.append(bool(operator.reset))
+        outcome = operator.postselect
+        program.postselects.append(-1 if outcome is None else int(outcome))
+        _append(gate_set.MID_MEASURE, operator.wires.labels, sites, program)
+    elif kind is qml.ops.Conditional and gate_set.is_native(operator):
+        start = len(program.gates)
+        number = program.conditions.number(operator.meas_val, program.measures)
+        walk([operator.base], sites, program)
+        program.conditional.update((gate, number) for gate in range(start, len(program.gates)))
+    elif any(operator is preparation for preparation in program.loadable):
+        program.preparations.append(operator)
+        for wire in operator.wires.labels:
+            sites[wire]
+    else:
+        _emit_gate(operator, sites, program)
+
+
+def _emit_gate(operator: Any, sites: Register, program: Program) -> None:
+    """Append a gate under adjoints and controls, a matrix or a basis state."""
+    base, controls, values, adjoint = gate_set.base_of(operator)
+    kind = type(base)
+    labels = base.wires.labels
     if kind in gate_set.NO_OPERATIONS:
-        for wire in labels:
+        for wire in controls + labels:
             sites[wire]
         return
-    if kind in gate_set.BASIS_STATES:
-        for wire, bit in zip(labels, operator.data[0], strict=True):
+    if kind in gate_set.BASIS_STATES and operator is base:
+        for wire, bit in zip(labels, base.data[0], strict=True):
             site = sites[wire]
             if bit:
                 program.gates.append(gate_set.PAULI_X)
                 program.counts.append(1)
                 program.wires.append(site)
         return
-    if kind is qml.GlobalPhase:
-        for wire in labels:
-            sites[wire]
-        program.gates.append(gate_set.GLOBAL_PHASE | adjoint)
-        program.counts.append(0)
-        program.parameters += operator.data
-        return
     gate = gate_set.GATES.get(kind)
     if gate is not None:
-        program.parameters += operator.data
+        program.parameters += base.data
+    elif kind is qml.GlobalPhase:
+        gate = gate_set.GLOBAL_PHASE
+        for wire in labels:
+            sites[wire]
+        labels = ()
+        program.parameters += base.data
     elif kind is qml.PauliRot:
         gate = gate_set.PAULI_ROT
-        program.letters += map(_LETTERS.__getitem__, operator.hyperparameters["pauli_word"])
-        program.parameters += operator.data
-    elif isinstance(operator, qml.ops.Adjoint):
-        _emit(operator.base, sites, program, adjoint ^ ADJOINT)
-        return
-    elif gate_set.is_native(operator):
-        entries = gate_set.matrix(operator)
-        gate = gate_set.UNITARIES[entries.shape[-1]]
+        program.letters += map(_LETTERS.__getitem__, base.hyperparameters["pauli_word"])
+        program.parameters += base.data
+    elif gate_set.is_matrix_gate(base):
+        entries = matrix(base)
+        gate = gate_set.unitary_gate(entries.shape[-1])
         program.matrices.append(entries)
     else:
         raise DeviceError(
             f"{describe(operator)} is not a gate that bondline.mps runs by itself. Call the "
             "device through a QNode, or apply dev.preprocess() to the circuit first."
         )
-    program.gates.append(gate | adjoint)
+    if controls:
+        program.controls[len(program.gates)] = values
+    _append(gate | adjoint, controls + labels, sites, program)
+
+
+def _append(gate: int, labels: tuple[Any, ...], sites: Register, program: Program) -> None:
+    program.gates.append(gate)
     program.counts.append(len(labels))
     program.wires += [sites[wire] for wire in labels]
 
@@ -215,7 +311,7 @@ def place_of(
     >>> place_of(tape, Register((0,)), gate=0)
     'Operation 1, RX(0.5, wires=[0]),'
     """
-    program = Program()
+    program = Program(loadable(tape.operations))
     for number, operator in enumerate(tape.operations):
         walk([operator], sites, program)
         if (

@@ -19,7 +19,8 @@ from bondline.verdict import find_losses, message, ranges, structure_key
 from bondline.warnings_once import GivenOnce, user_stacklevel
 
 if TYPE_CHECKING:
-    from bondline.lowering import Circuit, Group
+    from bondline.group import Group
+    from bondline.lowering import Circuit
 
 REPORT_LIMIT: Final = 1024
 """Most reports that a device keeps: those of the last rows of its last call."""
@@ -64,6 +65,9 @@ class Report:
         Canonicalising sweeps.
     branches : int
         Histories of mid-circuit outcomes that were followed.
+    dropped_branches : float
+        Probability of the histories that an average left out because each was too unlikely, as a
+        share of those that were followed.
     peak_bytes : int
         Largest size of the state.
     seconds : float
@@ -96,6 +100,7 @@ class Report:
     methods: Mapping[str, int]
     sweeps: int
     branches: int
+    dropped_branches: float
     peak_bytes: int
     seconds: float
     steps: int
@@ -162,6 +167,8 @@ class Report:
             lines.append(f"{self.fallbacks} truncations fell back to a more accurate method.")
         if self.branches > 1:
             lines.append(f"{self.branches} histories of mid-circuit outcomes were followed.")
+        if self.dropped_branches:
+            lines.append(f"Histories of probability {self.dropped_branches:.3g} were left out.")
         return " ".join(lines)
 
     def _estimate(self) -> str:
@@ -235,6 +242,7 @@ class Evidence:
             methods=dict(account.methods),
             sweeps=int(account.sweeps[row]),
             branches=int(account.branches[row]),
+            dropped_branches=float(account.dropped_branches[row]),
             peak_bytes=int(account.peak_bytes[row]),
             seconds=float(account.seconds[row]),
             steps=account.n_steps,

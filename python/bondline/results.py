@@ -42,6 +42,10 @@ class Cones(Protocol):
     def cone_densities(self) -> NDArray[np.float64]:
         """Shape (rows, density matrices)."""
 
+    @property
+    def cone_spectra(self) -> NDArray[np.float64]:
+        """Shape (rows, spectra)."""
+
 
 class Reading(Protocol):
     """How one measurement is read from the arrays of its group."""
@@ -76,6 +80,27 @@ def in_shape(values: Values, batch: int | None) -> Any:
     return values[0] if batch is None else values
 
 
+def row_sums(terms: Values) -> Real:
+    """Sum each row by itself: its bits never depend on how many rows there are.
+
+    Parameters
+    ----------
+    terms : ndarray, shape (rows, ...)
+
+    Returns
+    -------
+    ndarray of float64, shape (rows,)
+
+    Examples
+    --------
+    >>> row_sums(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([3., 7.])
+    """
+    flat = np.ascontiguousarray(terms.reshape(len(terms), -1))
+    sums: Real = flat.real.sum(axis=1)
+    return sums
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class WordSum:
     """Expectation of a sum of Pauli words."""
@@ -85,7 +110,7 @@ class WordSum:
 
     def values(self, result: GroupResult, rows: slice) -> Values:
         """Sum the expectations of the words."""
-        return _row_sums(result.words[rows].take(self.words, axis=1) * self.coefficients)
+        return row_sums(result.words[rows].take(self.words, axis=1) * self.coefficients)
 
     def cone(self, account: Cones, rows: slice) -> Cone:
         """Take the worst of the words."""
@@ -110,38 +135,62 @@ class WordVariance:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Probabilities:
-    """Distribution of the outcomes on some wires."""
+    """Distribution of the outcomes on some wires, or of some mid-circuit measurements."""
 
     index: int
+    of_measurements: bool = False
 
     def values(self, result: GroupResult, rows: slice) -> Values:
         """Take the engine's probabilities."""
-        return result.probabilities[self.index][rows]
+        source = result.outcomes if self.of_measurements else result.probabilities
+        return source[self.index][rows]
 
     def cone(self, account: Cones, rows: slice) -> Cone:
-        """Take the engine's light cone."""
-        return account.cone_probabilities[rows, self.index]
+        """Take the engine's light cone; a history of outcomes depends on the whole state."""
+        return None if self.of_measurements else account.cone_probabilities[rows, self.index]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OutcomeMoment:
-    """Expectation or variance of a function of the outcome on some wires."""
+    """Expectation or variance of a function of the outcome."""
 
-    index: int
+    distribution: Probabilities
     outcomes: NDArray[np.float64]  # (2^k,) value of the function at each outcome
     variance: bool
 
     def values(self, result: GroupResult, rows: slice) -> Values:
         """Weigh the outcomes with their probabilities."""
-        probabilities = result.probabilities[self.index][rows]
-        mean = _row_sums(probabilities * self.outcomes)
+        probabilities = self.distribution.values(result, rows)
+        mean = row_sums(probabilities * self.outcomes)
         if not self.variance:
             return mean
-        return _row_sums(probabilities * (self.outcomes - mean[:, None]) ** 2)
+        return row_sums(probabilities * (self.outcomes - mean[:, None]) ** 2)
 
     def cone(self, account: Cones, rows: slice) -> Cone:
-        """Take the engine's light cone."""
-        return account.cone_probabilities[rows, self.index]
+        """Take that of the distribution."""
+        return self.distribution.cone(account, rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Combination:
+    """Expectation of a sum of terms that are read one by one."""
+
+    terms: tuple[Reading, ...]
+    coefficients: tuple[NDArray[np.float64], ...]  # each () or (batch,)
+
+    def values(self, result: GroupResult, rows: slice) -> Values:
+        """Add the terms up."""
+        pairs = zip(self.coefficients, self.terms, strict=True)
+        total: Real = np.zeros(rows.stop - rows.start)
+        for coefficient, term in pairs:
+            total = total + coefficient * term.values(result, rows).real
+        return total
+
+    def cone(self, account: Cones, rows: slice) -> Cone:
+        """Take the largest of the terms."""
+        found = [term.cone(account, rows) for term in self.terms]
+        cones = [cone for cone in found if cone is not None]
+        return np.max(cones, axis=0) if len(cones) == len(found) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,47 +251,6 @@ class RotatedProbabilities(_FromDensity):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Purity(_FromDensity):
-    """Purity of some wires."""
-
-    def values(self, result: GroupResult, rows: slice) -> Values:
-        """Trace the square of the density."""
-        density = self.density(result, rows)
-        return _traces(density, density)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Entropy(_FromDensity):
-    """Von Neumann entropy of some wires."""
-
-    log_base: float | None
-
-    def values(self, result: GroupResult, rows: slice) -> Values:
-        """Take the entropy of the eigenvalues of the density."""
-        return _entropy(self.density(result, rows), self.log_base)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class MutualInformation(_FromDensity):
-    """Mutual information between the first wires of a density matrix and the others."""
-
-    first: int
-    log_base: float | None
-
-    def values(self, result: GroupResult, rows: slice) -> Values:
-        """Add the entropies of the parts and take away that of the whole."""
-        whole = self.density(result, rows)
-        left = 2**self.first
-        right = whole.shape[-1] // left
-        parts = whole.reshape(-1, left, right, left, right)
-        return (
-            _entropy(_partial_traces(parts, 2, 4), self.log_base)
-            + _entropy(_partial_traces(parts, 1, 3), self.log_base)
-            - _entropy(whole, self.log_base)
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class State:
     """The state vector of all wires."""
 
@@ -281,31 +289,6 @@ def _dense_state(result: GroupResult) -> NDArray[np.complex128]:
     return state
 
 
-def _row_sums(terms: Values) -> Real:
-    """Sum each row by itself: its bits never depend on how many rows there are."""
-    flat = np.ascontiguousarray(terms.reshape(len(terms), -1))
-    sums: Real = flat.real.sum(axis=1)
-    return sums
-
-
 def _traces(first: Complex, second: Complex) -> Real:
     """Return tr(A B) of each pair of Hermitian matrices."""
-    return _row_sums(first * np.swapaxes(second, 1, 2))
-
-
-def _partial_traces(parts: Complex, first: int, second: int) -> Complex:
-    """Trace out one pair of axes of (rows, a, b, a', b')."""
-    diagonal = np.ascontiguousarray(parts.diagonal(axis1=first, axis2=second))
-    traced: Complex = diagonal.sum(axis=-1)
-    return traced
-
-
-def _entropy(density: NDArray[np.complex128], log_base: float | None) -> NDArray[np.float64]:
-    """Entropy of density matrices (rows, d, d) in units of ``log_base`` (None: natural)."""
-    weights = np.linalg.eigvalsh(density)
-    positive = np.where(weights > 0, weights, 1.0)  # 0 log 0 = 0; rounding may leave -1e-17
-    entropy = -_row_sums(positive * np.log(positive))
-    unit = 1.0 if log_base is None else np.log(log_base)
-    # Adding zero turns the -0.0 of a pure state into 0.0.
-    clipped: Real = np.maximum(entropy / unit, 0.0) + 0.0
-    return clipped
+    return row_sums(first * np.swapaxes(second, 1, 2))

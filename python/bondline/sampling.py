@@ -6,8 +6,7 @@ shots of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -26,25 +25,25 @@ from pennylane.measurements import (
 )
 
 from bondline import shots as readings
+from bondline.bases import Z
+from bondline.columns import Columns
 from bondline.gate_set import describe
-from bondline.observables import (
-    DENSITY_WIRES,
-    LETTERS,
-    Builder,
-    Interpretation,
-    Sites,
-    hermitian_matrix,
-)
-from bondline.pauli_sums import PauliSum, pauli_sum
-from bondline.requests import Requests, Sampling
+from bondline.matrices import DENSITY_WIRES, diagonalizing_matrix, hermitian_matrix, require_few
+from bondline.observables import NO_MEASUREMENTS, Interpretation
+from bondline.outcomes import Numbers, measurements_behind, value_table
+from bondline.pauli_sums import PauliSum, split
+from bondline.requests import RequestBuilder, Sites
 
 OUTCOME_WIRES: Final = 20
 """Most wires whose 2^wires outcomes are listed."""
 
-_Z: Final = LETTERS["Z"]
+_BASES: Final = {"X": 1, "Y": 2, "Z": Z, "0": Z, "1": Z}
+"""In which letter each letter of a word is measured."""
 
 
-def interpret_shots(measurements: Sequence[Any], sites: Sites, total: int) -> Interpretation:
+def interpret_shots(
+    measurements: Sequence[Any], sites: Sites, total: int, numbers: Numbers = NO_MEASUREMENTS
+) -> Interpretation:
     """Understand the measurements of a circuit with shots.
 
     Parameters
@@ -54,6 +53,8 @@ def interpret_shots(measurements: Sequence[Any], sites: Sites, total: int) -> In
         All wires of the circuit, in the order of their indices.
     total : int
         Shots, over all entries of a shot vector.
+    numbers : mapping from pennylane.ops.MidMeasure to int, optional
+        The mid-circuit measurements of the circuit.
 
     Returns
     -------
@@ -71,9 +72,9 @@ def interpret_shots(measurements: Sequence[Any], sites: Sites, total: int) -> In
     >>> [(sampling.wires, sampling.letters.tolist()) for sampling in found.requests.samplings]
     [((0, 1), [1, 3])]
     """
-    request = _Request(sites, total)
-    found = tuple(request.reading(measurement) for measurement in measurements)
-    return replace(request.builder.interpretation(found), requests=request.freeze())
+    drawn = _Drawn(sites, total, numbers)
+    found = tuple(drawn.reading(measurement) for measurement in measurements)
+    return Interpretation(drawn.asked.requests(total), found, drawn.asked.batch)
 
 
 def require_sampled(measurement: Any) -> None:
@@ -102,29 +103,14 @@ def require_sampled(measurement: Any) -> None:
         )
 
 
-class _Group:
-    """One sampling while it grows: each wire is measured in one letter."""
+class _Drawn:
+    """What is drawn for measurements with shots, while it grows."""
 
-    def __init__(self, letters: Mapping[int, int]) -> None:
-        self.letters = dict(letters)
-
-    def takes(self, letters: Mapping[int, int]) -> bool:
-        return all(self.letters.get(site, letter) == letter for site, letter in letters.items())
-
-    def columns(self, sites: Sequence[int]) -> tuple[int, ...]:
-        places = {site: column for column, site in enumerate(self.letters)}
-        return tuple(places[site] for site in sites)
-
-
-class _Request:
-    """The samplings while they grow."""
-
-    def __init__(self, sites: Sites, total: int) -> None:
-        self.sites = sites
+    def __init__(self, sites: Sites, total: int, numbers: Numbers) -> None:
+        self.asked = RequestBuilder(sites)
+        self.bases = self.asked.bases
         self.total = total
-        self.builder = Builder(sites)
-        self.groups: list[_Group] = []
-        self.shadows: dict[int, NDArray[np.uint8]] = {}  # letters shot by shot, by group
+        self.measured = numbers
         self.streams = 0
 
     def reading(self, measurement: Any) -> Any:
@@ -132,31 +118,25 @@ class _Request:
         if reader is not None:
             return reader(self, measurement)
         require_sampled(measurement)
-        wires = qml.wires.Wires(list(self.sites))
+        wires = qml.wires.Wires(list(self.asked.sites))
         return readings.ProcessedSamples(measurement, wires, self.outcome(wires))
 
     # Measurements
 
     def expectation(self, measurement: Any) -> Any:
         observable = measurement.obs
-        terms = None if observable is None else self.words_of(observable)
-        if terms is None or self.commute(terms):
+        if observable is None:
             return readings.Moment(self.numbers(measurement), variance=False)
-        parts: dict[int, list[int]] = {}
-        for number, word in enumerate(terms.words):
-            parts.setdefault(self.group(self.letters(word)), []).append(number)
-        return readings.SumOfMeans(
-            tuple(
-                self.word_values(
-                    PauliSum(
-                        tuple(terms.words[number] for number in numbers),
-                        terms.coefficients[..., numbers],
-                    ),
-                    group,
-                )
-                for group, numbers in parts.items()
-            )
-        )
+        # After mid-circuit measurements words need no average over all histories, matrices do.
+        found = split(observable, DENSITY_WIRES, expand=bool(self.measured))
+        sources: list[readings.PerShot] = []
+        if found.words is not None:
+            self.asked.require_batch_of(found.words.coefficients, observable)
+            sources += self.word_values(found.words)
+        for coefficient, part in found.parts:
+            sources.append(self.eigenvalues(measurement, part, coefficient))
+        means = tuple(readings.Moment(source, variance=False) for source in sources)
+        return means[0] if len(means) == 1 else readings.SumOfMeans(means)
 
     def variance(self, measurement: Any) -> Any:
         return readings.Moment(self.numbers(measurement), variance=True)
@@ -164,56 +144,51 @@ class _Request:
     def sample(self, measurement: Any) -> Any:
         if self.wants_bits(measurement):
             dtype = np.dtype(measurement._dtype or np.int64)
-            return readings.BitSamples(self.outcome(measurement.wires), dtype)
-        whole = np.float64 if measurement.mv is None else np.int64
+            return readings.BitSamples(self.bits_of(measurement), dtype)
         source = self.numbers(measurement)
-        if isinstance(source, readings.OutcomeValues):
-            whole = source.table.dtype.type
-        return readings.Samples(source, np.dtype(measurement._dtype or whole))
+        exact = source.table.dtype if isinstance(source, readings.TableValues) else np.float64
+        return readings.Samples(source, np.dtype(measurement._dtype or exact))
 
     def counts(self, measurement: Any) -> Any:
         listed = measurement.all_outcomes
         if self.wants_bits(measurement):
-            wires = measurement.wires or qml.wires.Wires(list(self.sites))
+            outcome = self.bits_of(measurement)
             if listed:
-                _require_listed(len(wires), measurement)
-            return readings.BitCounts(self.outcome(wires), listed)
+                _require_listed(outcome.width, measurement)
+            return readings.BitCounts(outcome, listed)
+        source = self.numbers(measurement)
         outcomes = None
         if listed:
-            _require_listed(len(measurement.wires), measurement)
-            values = np.round(np.asarray(measurement.eigvals()).real, 12)
-            outcomes = tuple(np.unique(values).tolist())
-        return readings.ValueCounts(self.numbers(measurement), outcomes)
+            if isinstance(source, readings.TableValues):
+                values = source.table
+            else:
+                _require_listed(len(measurement.wires), measurement)
+                values = np.asarray(measurement.eigvals()).real
+            outcomes = tuple(np.unique(np.round(values, 12)).tolist())
+        return readings.ValueCounts(source, outcomes)
 
     def distribution(self, measurement: Any) -> Any:
         observable = measurement.obs
-        wires = measurement.wires or qml.wires.Wires(list(self.sites))
-        _require_listed(len(wires), measurement)
         if observable is None:
-            return readings.Frequencies(self.outcome(wires))
-        terms = self.words_of(observable)
-        if terms is None or not self.commute(terms):
-            raise DeviceError(
-                f"{measurement} needs the eigenbasis of {describe(observable)}, and shots are "
-                "drawn in a basis of single wires. Remove the shots with "
-                "qml.set_shots(qnode, None), or rotate the wires with gates and measure probs."
-            )
-        letters = {self.sites[wire]: _Z for wire in wires}
-        for word in terms.words:
-            letters |= self.letters(word)
-        group = self.group(letters)
-        columns = self.groups[group].columns([self.sites[wire] for wire in wires])
-        return readings.Frequencies(readings.Columns(group, columns))
+            outcome = self.bits_of(measurement)
+            _require_listed(outcome.width, measurement)
+            return readings.Frequencies(outcome)
+        wires = measurement.wires
+        _require_listed(len(wires), measurement)
+        words = split(observable, DENSITY_WIRES, expand=True).words
+        letters = None if words is None else _common_letters(words, self.asked.sites)
+        if letters is None:
+            return readings.Frequencies(self.eigenbasis(measurement, observable))
+        places = self.asked.indices(wires)
+        basis = self.bases.place(dict.fromkeys(places, Z) | letters)
+        return readings.Frequencies(self.bases.columns(basis, places))
 
     def shadow(self, measurement: Any) -> readings.Shadow:
-        wires = measurement.wires or qml.wires.Wires(list(self.sites))
+        wires = self.asked.indices(measurement.wires)
         # PennyLane draws a seed for every shadow that is given none.
         generator = np.random.RandomState(measurement.seed)
         recipes = generator.randint(0, 3, size=(self.total, len(wires)))
-        group = len(self.groups)
-        self.groups.append(_Group({self.sites[wire]: _Z for wire in wires}))
-        self.shadows[group] = (recipes + 1).astype(np.uint8)
-        columns = readings.Columns(group, tuple(range(len(wires))))
+        columns = self.bases.place_shot_by_shot(wires, (recipes + 1).astype(np.uint8))
         return readings.Shadow(columns, recipes.astype(np.int8))
 
     def shadow_expectation(self, measurement: Any) -> Any:
@@ -230,24 +205,75 @@ class _Request:
             return measurement.eigvals() is None
         return not isinstance(measurement.mv, qml.ops.MeasurementValue)
 
+    def bits_of(self, measurement: Any) -> Columns:
+        """Return the bits of the wires or mid-circuit measurements that a measurement looks at."""
+        behind = measurements_behind(measurement, self.measured)
+        if behind is None:
+            return self.outcome(measurement.wires)
+        return Columns(self.any_basis(), behind, of_measurements=True)
+
     def numbers(self, measurement: Any) -> readings.PerShot:
         """Return a number for every shot: an eigenvalue, or a function of a few outcomes."""
         observable = measurement.obs
         if observable is None:
-            _require_listed(len(measurement.wires), measurement)
-            table = np.asarray(measurement.eigvals())
-            return readings.OutcomeValues(self.outcome(measurement.wires), table)
-        if isinstance(observable, qml.Projector) and len(observable.data[0]) == len(
-            observable.wires
-        ):
-            bits = np.asarray(qml.math.unwrap([observable.data[0]])[0], dtype=np.uint8)
-            return readings.Indicator(self.outcome(observable.wires), bits)
-        terms = self.words_of(observable)
-        if terms is not None and self.commute(terms):
-            letters: dict[int, int] = {}
-            for word in terms.words:
-                letters |= self.letters(word)
-            return self.word_values(terms, self.group(letters))
+            outcome = self.bits_of(measurement)
+            _require_listed(outcome.width, measurement)
+            deferred = not outcome.of_measurements
+            table = measurement.eigvals() if deferred else value_table(measurement.mv)
+            return readings.TableValues(outcome, np.asarray(table))
+        words = split(observable, DENSITY_WIRES, expand=True).words
+        if words is not None:
+            self.asked.require_batch_of(words.coefficients, observable)
+            if _common_letters(words, self.asked.sites) is not None:
+                (source,) = self.word_values(words)
+                return source
+        return self.eigenvalues(measurement, observable, np.ones(()))
+
+    def word_values(self, terms: PauliSum) -> list[readings.WordValues]:
+        """Return the sums of words that one basis measures at once, one for each basis."""
+        sites = self.asked.sites
+        letters = _common_letters(terms, sites)
+        if letters is not None:
+            return [self.words_in(self.bases.place(letters), terms)]
+        parts: dict[int, list[int]] = {}
+        for number, word in enumerate(terms.words):
+            parts.setdefault(self.bases.place(_letters(word, sites)), []).append(number)
+        return [
+            self.words_in(
+                basis,
+                PauliSum(
+                    tuple(terms.words[number] for number in numbers),
+                    terms.coefficients[..., numbers],
+                ),
+            )
+            for basis, numbers in parts.items()
+        ]
+
+    def words_in(self, basis: int, terms: PauliSum) -> readings.WordValues:
+        sites = self.asked.sites
+        words, places = [], []
+        constant = np.zeros(terms.coefficients.shape[:-1])
+        for number, word in enumerate(terms.words):
+            letters = [(sites[wire], letter) for wire, letter in word.items()]
+            if not letters:
+                constant = constant + terms.coefficients[..., number]
+                continue
+            bits = [(site, letter) for site, letter in letters if letter in "01"]
+            paulis = [site for site, letter in letters if letter not in "01"]
+            words.append(
+                readings.WordBits(
+                    self.bases.columns(basis, paulis),
+                    self.bases.columns(basis, [site for site, _ in bits]),
+                    np.array([int(letter) for _, letter in bits], dtype=np.uint8),
+                )
+            )
+            places.append(number)
+        return readings.WordValues(basis, tuple(words), terms.coefficients[..., places], constant)
+
+    def eigenvalues(
+        self, measurement: Any, observable: Any, factor: NDArray[np.float64]
+    ) -> readings.PerShot:
+        """Return eigenvalues of a matrix, times a factor."""
         if len(observable.wires) > DENSITY_WIRES:
             raise DeviceError(
                 f"{measurement} with shots: {describe(observable)} has words that do not commute "
@@ -255,80 +281,58 @@ class _Request:
                 "Measure its words one by one, or remove the shots."
             )
         matrix = hermitian_matrix(observable)
-        if matrix.ndim != 2:
+        if matrix.ndim != 2 or factor.ndim:
             raise DeviceError(
                 f"{measurement} has a batch of matrices, which shots do not offer. "
                 "Apply qml.transforms.broadcast_expand to the QNode."
             )
+        values, basis = np.linalg.eigh(matrix)
+        return readings.TableValues(self.drawn_in(basis, observable.wires), factor * values)
+
+    def eigenbasis(self, measurement: Any, observable: Any) -> readings.Outcome:
+        """Return outcomes in the order of the gates that diagonalize an observable."""
+        require_few(observable.wires, measurement)
+        rotation = diagonalizing_matrix(observable)
+        return self.drawn_in(rotation.conj().T, observable.wires)
+
+    def drawn_in(self, basis: NDArray[np.complex128], wires: Any) -> readings.DrawnOutcomes:
         self.streams += 1
-        density = self.builder.density(observable.wires)
-        return readings.Eigenvalues(density, matrix, self.total, self.streams)
+        # Mid-circuit measurements may drop shots; any sampling tells how many.
+        sampling = self.any_basis() if self.measured else None
+        density = self.asked.density(wires)
+        return readings.DrawnOutcomes(density, basis, self.total, self.streams, sampling)
 
-    def words_of(self, observable: Any) -> PauliSum | None:
-        if isinstance(observable, qml.Projector):
-            return None
-        terms = pauli_sum(observable)
-        if terms is not None and terms.coefficients.ndim == 2:
-            self.builder.require_batch(len(terms.coefficients), observable)
-        return terms
+    def outcome(self, wires: Any) -> Columns:
+        places = self.asked.indices(wires)
+        return self.bases.columns(self.bases.place(dict.fromkeys(places, Z)), places)
 
-    def letters(self, word: Mapping[Any, str]) -> dict[int, int]:
-        return {self.sites[wire]: LETTERS[letter] for wire, letter in word.items()}
-
-    def commute(self, terms: PauliSum) -> bool:
-        together = _Group({})
-        for word in terms.words:
-            letters = self.letters(word)
-            if not together.takes(letters):
-                return False
-            together.letters |= letters
-        return True
-
-    def word_values(self, terms: PauliSum, group: int) -> readings.WordValues:
-        columns, places = [], []
-        constant = np.zeros(terms.coefficients.shape[:-1])
-        for number, word in enumerate(terms.words):
-            if not word:
-                constant = constant + terms.coefficients[..., number]
-                continue
-            sites = list(self.letters(word))
-            columns.append(readings.Columns(group, self.groups[group].columns(sites)))
-            places.append(number)
-        return readings.WordValues(tuple(columns), terms.coefficients[..., places], constant)
-
-    def outcome(self, wires: Any) -> readings.Columns:
-        sites = [self.sites[wire] for wire in wires] or list(self.sites.values())
-        group = self.group(dict.fromkeys(sites, _Z))
-        return readings.Columns(group, self.groups[group].columns(sites))
-
-    def group(self, letters: Mapping[int, int]) -> int:
-        """Return the first sampling that can measure these letters, too."""
-        for number, group in enumerate(self.groups):
-            if number not in self.shadows and group.takes(letters):
-                for site, letter in letters.items():
-                    group.letters.setdefault(site, letter)
-                return number
-        self.groups.append(_Group(letters))
-        return len(self.groups) - 1
-
-    def freeze(self) -> Requests:
-        samplings = []
-        for number, group in enumerate(self.groups):
-            letters = self.shadows.get(number)
-            if letters is None:
-                letters = np.array(list(group.letters.values()), dtype=np.uint8)
-            samplings.append(Sampling(tuple(group.letters), letters, self.total, number))
-        return replace(self.builder.freeze(), samplings=tuple(samplings))
+    def any_basis(self) -> int:
+        return self.bases.place({})
 
 
-_READERS: dict[type, Callable[[_Request, Any], Any]] = {
-    ExpectationMP: _Request.expectation,
-    VarianceMP: _Request.variance,
-    ProbabilityMP: _Request.distribution,
-    SampleMP: _Request.sample,
-    CountsMP: _Request.counts,
-    ClassicalShadowMP: _Request.shadow,
-    ShadowExpvalMP: _Request.shadow_expectation,
+def _letters(word: Any, sites: Sites) -> dict[int, int]:
+    """Return in which letter a word needs each of its wires measured."""
+    return {sites[wire]: _BASES[letter] for wire, letter in word.items()}
+
+
+def _common_letters(terms: PauliSum, sites: Sites) -> dict[int, int] | None:
+    """Return the letters that measure all words of a sum at once; None if there are none."""
+    common: dict[int, int] = {}
+    for word in terms.words:
+        for site, letter in _letters(word, sites).items():
+            if common.setdefault(site, letter) != letter:
+                return None
+    return common
+
+
+_READERS: dict[type, Callable[[_Drawn, Any], Any]] = {
+    ExpectationMP: _Drawn.expectation,
+    VarianceMP: _Drawn.variance,
+    ProbabilityMP: _Drawn.distribution,
+    SampleMP: _Drawn.sample,
+    CountsMP: _Drawn.counts,
+    ClassicalShadowMP: _Drawn.shadow,
+    ShadowExpvalMP: _Drawn.shadow_expectation,
 }
 
 SAMPLED: Final = frozenset(kind.__name__ for kind in _READERS)

@@ -13,30 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pennylane.shadows import ClassicalShadow
 
+from bondline.columns import Bits, Columns, Window, kept_rows, stacked
 from bondline.results import Cone, Cones, Real
 
 if TYPE_CHECKING:
     from bondline._core import GroupResult
-
-Bits = NDArray[np.uint8]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Window:
-    """What a reading sees of its circuit.
-
-    Attributes
-    ----------
-    rows : slice
-        Rows of the group.
-    shots : slice
-        The shots of one entry of the shot vector.
-    seeds : ndarray of uint64, shape (rows, 2)
-    """
-
-    rows: slice
-    shots: slice
-    seeds: NDArray[np.uint64]
 
 
 class ShotReading(Protocol):
@@ -49,55 +30,89 @@ class ShotReading(Protocol):
         """Return None: shots are drawn from the whole state."""
 
 
+class Outcome(Protocol):
+    """A whole number below 2^width for every shot."""
+
+    @property
+    def sampling(self) -> int | None:
+        """Sampling that tells which shots postselection kept; None if it keeps all."""
+
+    @property
+    def width(self) -> int:
+        """Number of bits."""
+
+    def indices(self, result: GroupResult, window: Window) -> NDArray[np.intp]:
+        """Return the outcomes, shape (rows, shots)."""
+
+
 class PerShot(Protocol):
     """A number for every shot."""
+
+    @property
+    def sampling(self) -> int | None:
+        """Sampling that tells which shots postselection kept; None if it keeps all."""
 
     def numbers(self, result: GroupResult, window: Window) -> Real:
         """Return the numbers, shape (rows, shots)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Columns:
-    """Outcomes of some wires in one sampling."""
+class WordBits:
+    """Where the factors of a word stand in a sampling.
 
-    sampling: int
-    columns: tuple[int, ...]
+    Attributes
+    ----------
+    paulis : Columns
+        Of the Pauli letters, measured in their own bases.
+    projectors : Columns
+        Of the projectors on basis states.
+    expected : ndarray of uint8, shape (projectors,)
+        Those basis states.
+    """
 
-    def bits(self, result: GroupResult, window: Window) -> Bits:
-        """Return the bits, shape (rows, shots, wires)."""
-        return result.samples[self.sampling][window.rows, window.shots][:, :, self.columns]
+    paulis: Columns
+    projectors: Columns
+    expected: Bits
 
-    def indices(self, result: GroupResult, window: Window) -> NDArray[np.intp]:
-        """Return each outcome as a number, the first wire most significant."""
-        place = 1 << np.arange(len(self.columns), dtype=np.intp)[::-1]
-        return self.bits(result, window) @ place
+    def signs(self, result: GroupResult, window: Window) -> Real:
+        """Return the value of the word, -1, 0 or 1, shape (rows, shots)."""
+        found: Real = 1.0 - 2.0 * (self.paulis.bits(result, window).sum(axis=2, dtype=np.intp) & 1)
+        if self.projectors.width:
+            found *= (self.projectors.bits(result, window) == self.expected).all(axis=2)
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WordValues:
-    """A sum of Pauli words that one sampling measures at once."""
+    """A sum of words that one sampling measures at once."""
 
-    words: tuple[Columns, ...]
+    sampling: int
+    words: tuple[WordBits, ...]
     coefficients: NDArray[np.float64]  # (words,) or (batch, words)
     constant: NDArray[np.float64]  # () or (batch,): the identity's coefficient
 
     def numbers(self, result: GroupResult, window: Window) -> Real:
-        """Add up the parities of the words."""
+        """Add up the values of the words."""
         rows = window.rows.stop - window.rows.start
         shots = window.shots.stop - window.shots.start
         total: Real = np.zeros((rows, shots)) + np.reshape(self.constant, (-1, 1))
         for number, word in enumerate(self.words):
-            parity = 1.0 - 2.0 * (word.bits(result, window).sum(axis=2, dtype=np.intp) & 1)
-            total += parity * np.reshape(self.coefficients[..., number], (-1, 1))
+            coefficient = np.reshape(self.coefficients[..., number], (-1, 1))
+            total += word.signs(result, window) * coefficient
         return total
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class OutcomeValues:
-    """A function of the outcome on a few wires, as a table."""
+class TableValues:
+    """A function of the outcome, as a table."""
 
-    outcome: Columns
-    table: NDArray[Any]  # (2^k,)
+    outcome: Outcome
+    table: NDArray[Any]  # (2^width,)
+
+    @property
+    def sampling(self) -> int | None:
+        """Sampling of the outcome."""
+        return self.outcome.sampling
 
     def numbers(self, result: GroupResult, window: Window) -> Real:
         """Look every outcome up."""
@@ -106,46 +121,36 @@ class OutcomeValues:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Indicator:
-    """1 for shots with exactly these bits, else 0: a projector on a basis state."""
+class DrawnOutcomes:
+    """Outcomes in an entangled basis of a few wires, drawn from their exact distribution.
 
-    outcome: Columns
-    expected: Bits  # (wires,)
-
-    def numbers(self, result: GroupResult, window: Window) -> Real:
-        """Compare every outcome with the projector's."""
-        agrees = (self.outcome.bits(result, window) == self.expected).all(axis=2)
-        found: Real = agrees.astype(np.float64)
-        return found
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Eigenvalues:
-    """Eigenvalues of a matrix on a few wires, drawn from their exact distribution.
-
-    The engine measures single wires; an entangled eigenbasis is measured here, on the reduced
-    density matrix, with random numbers of the same seed.
+    The engine measures single wires; an entangled basis is measured here, on the reduced density
+    matrix, with random numbers of the same seed.
     """
 
     density: int
-    matrix: NDArray[np.complex128]  # (d, d)
+    basis: NDArray[np.complex128]  # (d, d), one vector in each column
     total: int  # shots of all windows
     stream: int
+    sampling: int | None
 
-    def numbers(self, result: GroupResult, window: Window) -> Real:
+    @property
+    def width(self) -> int:
+        """Number of bits."""
+        return len(self.basis).bit_length() - 1
+
+    def indices(self, result: GroupResult, window: Window) -> NDArray[np.intp]:
         """Draw the shots of each row."""
-        values, vectors = np.linalg.eigh(self.matrix)
         density = result.densities[self.density][window.rows]
-        weights = np.einsum("ik,rij,jk->rk", vectors.conj(), density, vectors).real
+        weights = np.einsum("ik,rij,jk->rk", self.basis.conj(), density, self.basis).real
         edges = np.cumsum(np.maximum(weights, 0.0), axis=1)
-        drawn = np.empty((len(density), self.total))
+        drawn = np.empty((len(density), self.total), dtype=np.intp)
         for row, seed in enumerate(window.seeds):
             entropy = [*seed.tolist(), self.stream]
             numbers = np.random.default_rng(np.random.SeedSequence(entropy)).random(self.total)
             place = np.searchsorted(edges[row], numbers * edges[row, -1], side="right")
-            drawn[row] = values[np.minimum(place, len(values) - 1)]
-        seen: Real = drawn[:, window.shots]
-        return seen
+            drawn[row] = np.minimum(place, len(self.basis) - 1)
+        return drawn[:, window.shots]
 
 
 class _Whole:
@@ -166,20 +171,27 @@ class Moment(_Whole):
     variance: bool
 
     def values(self, result: GroupResult, window: Window) -> Any:
-        """Estimate each row by itself."""
+        """Estimate each row by itself; nan where postselection left no shot."""
         numbers = self.source.numbers(result, window)
-        return numbers.var(axis=1) if self.variance else numbers.mean(axis=1)
+        kept = window.kept(result, self.source.sampling)
+        if kept is None:
+            return numbers.var(axis=1) if self.variance else numbers.mean(axis=1)
+        rows = kept_rows(numbers, kept)
+        moments = [row.var() if self.variance else row.mean() for row in rows if len(row)]
+        found = np.full(len(rows), np.nan)
+        found[kept.any(axis=1)] = moments
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SumOfMeans(_Whole):
-    """Expectation of a sum whose words need several samplings."""
+    """Expectation of a sum whose terms need several samplings."""
 
-    parts: tuple[PerShot, ...]
+    parts: tuple[Moment, ...]
 
     def values(self, result: GroupResult, window: Window) -> Any:
         """Add the means up."""
-        return sum(part.numbers(result, window).mean(axis=1) for part in self.parts)
+        return sum(part.values(result, window) for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,7 +203,9 @@ class Samples(_Whole):
 
     def values(self, result: GroupResult, window: Window) -> Any:
         """Return them, shape (rows, shots)."""
-        return self.source.numbers(result, window).astype(self.dtype)
+        kept = window.kept(result, self.source.sampling)
+        numbers = self.source.numbers(result, window).astype(self.dtype)
+        return stacked(kept_rows(numbers, kept))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,20 +217,25 @@ class BitSamples(_Whole):
 
     def values(self, result: GroupResult, window: Window) -> Any:
         """Return them, shape (rows, shots, wires)."""
-        return self.outcome.bits(result, window).astype(self.dtype)
+        kept = window.kept(result, self.outcome.sampling)
+        return stacked(kept_rows(self.outcome.bits(result, window).astype(self.dtype), kept))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frequencies(_Whole):
     """Share of each of the 2^k outcomes."""
 
-    outcome: Columns
+    outcome: Outcome
 
     def values(self, result: GroupResult, window: Window) -> Any:
-        """Return them, shape (rows, 2^k)."""
-        size = 2 ** len(self.outcome.columns)
-        indices = self.outcome.indices(result, window)
-        return np.stack([np.bincount(row, minlength=size) / len(row) for row in indices])
+        """Return them, shape (rows, 2^k); nan where postselection left no shot."""
+        kept = window.kept(result, self.outcome.sampling)
+        size = 2**self.outcome.width
+        found = np.full((window.rows.stop - window.rows.start, size), np.nan)
+        for place, row in enumerate(kept_rows(self.outcome.indices(result, window), kept)):
+            if len(row):
+                found[place] = np.bincount(row, minlength=size) / len(row)
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -228,9 +247,10 @@ class BitCounts(_Whole):
 
     def values(self, result: GroupResult, window: Window) -> Any:
         """Return a dictionary for each row."""
-        width = len(self.outcome.columns)
+        width = self.outcome.width
+        kept = window.kept(result, self.outcome.sampling)
         found = []
-        for row in self.outcome.bits(result, window):
+        for row in kept_rows(self.outcome.bits(result, window), kept):
             text = (row + ord("0")).tobytes().decode("ascii")
             counts = Counter(text[at : at + width] for at in range(0, len(text), width))
             keys = sorted(counts)
@@ -249,8 +269,9 @@ class ValueCounts(_Whole):
 
     def values(self, result: GroupResult, window: Window) -> Any:
         """Return a dictionary for each row."""
+        kept = window.kept(result, self.source.sampling)
         found = []
-        for row in self.source.numbers(result, window):
+        for row in kept_rows(self.source.numbers(result, window), kept):
             # Sums of the same terms differ in the last bits.
             counts = Counter(np.round(row, 12).tolist())
             keys = sorted(counts) if self.outcomes is None else list(self.outcomes)
@@ -268,7 +289,8 @@ class ProcessedSamples(_Whole):
 
     def values(self, result: GroupResult, window: Window) -> Any:
         """Hand the bits of each row to the measurement."""
-        bits = self.outcome.bits(result, window).astype(np.int64)
+        kept = window.kept(result, self.outcome.sampling)
+        bits = kept_rows(self.outcome.bits(result, window).astype(np.int64), kept)
         rows = [np.asarray(self.measurement.process_samples(row, self.wires)) for row in bits]
         return np.stack(rows)
 
@@ -282,9 +304,14 @@ class Shadow(_Whole):
 
     def values(self, result: GroupResult, window: Window) -> Any:
         """Return them, shape (rows, 2, shots, wires)."""
+        return np.moveaxis(stacked(self.by_row(result, window)), 2, 1)
+
+    def by_row(self, result: GroupResult, window: Window) -> Any:
+        """Return bits and recipes of each row, shape (shots, 2, wires)."""
         bits = self.outcome.bits(result, window).astype(np.int8)
         recipes = np.broadcast_to(self.recipes[window.shots], bits.shape)
-        return np.stack([bits, recipes], axis=1)
+        kept = window.kept(result, self.outcome.sampling)
+        return kept_rows(np.stack([bits, recipes], axis=2), kept)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -298,11 +325,8 @@ class ShadowExpectation(_Whole):
 
     def values(self, result: GroupResult, window: Window) -> Any:
         """Estimate each row by itself."""
-        rows = self.shadow.values(result, window)
-        estimates = [
-            ClassicalShadow(bits, recipes, wire_map=list(self.wires)).expval(
-                self.observable, k=self.groups
-            )
-            for bits, recipes in rows
-        ]
+        estimates = []
+        for row in self.shadow.by_row(result, window):
+            shadow = ClassicalShadow(row[:, 0], row[:, 1], wire_map=list(self.wires))
+            estimates.append(shadow.expval(self.observable, k=self.groups))
         return np.asarray(estimates, dtype=np.float64)

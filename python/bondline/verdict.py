@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bondline.lowering import structure
-
 if TYPE_CHECKING:
     from bondline.account import Account
     from bondline.config import MpsConfig
-    from bondline.lowering import Circuit, Group
+    from bondline.group import Group
+    from bondline.lowering import Circuit
 
 _WORST_BONDS: Final = 3
 
@@ -138,8 +137,8 @@ def structure_key(group: Group) -> bytes:
     """
     # Other bitstrings are the same circuit.
     requests = replace(group.requests, bitstrings=group.requests.bitstrings[:0])
-    key = structure(replace(group, requests=requests))
-    return hashlib.blake2b(repr(key).encode(), digest_size=16).digest()
+    structure = replace(group, requests=requests).structure()
+    return hashlib.blake2b(repr(structure).encode(), digest_size=16).digest()
 
 
 def ranges(numbers: Iterable[int]) -> str:

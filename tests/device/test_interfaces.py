@@ -110,6 +110,56 @@ class TestJax:
         assert dev.tracker.totals["simulations"] == 1
         assert dev.tracker.totals["executions"] == 5
 
+    @pytest.mark.parametrize("c_dtype", [np.complex64, np.complex128])
+    def test_shots_under_jit(self, c_dtype):
+        dev = qml.device("bondline.mps", wires=2, seed=3, c_dtype=c_dtype)
+
+        @qml.qnode(dev)
+        def circuit(x):
+            qml.RX(x, 0)
+            qml.CNOT([0, 1])
+            return (
+                qml.expval(qml.Z(0)),
+                qml.var(qml.X(1)),
+                qml.probs(wires=[1]),
+                qml.sample(wires=[1, 0]),
+                qml.sample(qml.Z(0)),
+            )
+
+        found = self.jax.jit(qml.set_shots(circuit, 50))(0.3)
+        names = [(value.shape, str(value.dtype)) for value in found]
+        assert names == [
+            ((), "float64"),
+            ((), "float64"),
+            ((2,), "float64"),
+            ((50, 2), "int64"),
+            ((50,), "float64"),
+        ]
+        exact = self.jax.jit(
+            qml.QNode(lambda x: (qml.RX(x, 0), qml.state())[1], dev, interface="jax")
+        )(0.3)
+        assert str(exact.dtype) == "complex128"
+
+    def test_measurements_inside_a_circuit_under_jit(self):
+        @qml.qnode(qml.device("bondline.mps", wires=2, seed=3))
+        def circuit(x):
+            qml.RX(x, 0)
+            m = qml.measure(0)
+            qml.cond(m, qml.X)(1)
+            return qml.expval(qml.Z(1)), qml.expval(m)
+
+        found = self.jax.jit(circuit)(0.3)
+        np.testing.assert_allclose(found, [np.cos(0.3), np.sin(0.15) ** 2], atol=1e-8)
+        found = self.jax.jit(qml.set_shots(circuit, 500))(0.3)
+        np.testing.assert_allclose(found, [np.cos(0.3), np.sin(0.15) ** 2], atol=0.3)
+
+    def test_values_with_64_bits_off(self):
+        self.jax.config.update("jax_enable_x64", False)
+        expected = float(build("default.qubit")(*arguments()))
+        x, weights = (self.jax.numpy.asarray(value, dtype="float32") for value in arguments())
+        found = self.jax.jit(build("bondline.mps"))(x, weights)
+        assert float(found) == pytest.approx(expected, abs=1e-5)
+
 
 class TestTorch:
     @pytest.fixture(autouse=True)

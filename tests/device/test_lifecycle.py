@@ -1,7 +1,9 @@
 """Configuration, copies, tracking, reports and snapshots of the device."""
 
 import copy
+import logging
 import pickle
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -44,7 +46,7 @@ def test_the_execution_config_is_resolved_once_and_stays():
     for given in (None, ExecutionConfig(), ExecutionConfig(gradient_method="best")):
         config = dev.setup_execution_config(given)
         assert dev.setup_execution_config(config) == config
-        assert config.mcm_config.mcm_method == "deferred"
+        assert config.mcm_config.mcm_method == "device"
         assert config.gradient_method in (None, "parameter-shift")
         assert config.device_options["max_bond_dim"] == 3
         assert isinstance(hash(config), int)
@@ -123,8 +125,72 @@ def test_the_tracker_counts():
     assert dev.tracker.history["fidelity_estimate"] == pytest.approx([1.0] * 3)
     assert dev.tracker.history["max_bond"] == [1, 1, 1]
     assert dev.tracker.history["discarded_weight"] == pytest.approx([0.0] * 3)
+    # A sum of fidelities is none.
+    assert set(dev.tracker.totals) == {"batches", "simulations", "executions", "results"}
+    resources = dev.tracker.history["resources"][0]
+    assert (resources.gate_types, resources.gate_sizes) == ({"RX": 1}, {1: 1})
+    assert resources.num_allocs == 2
     dev.execute(tapes)
     assert dev.tracker.totals["batches"] == 2
+
+
+def test_the_tracker_counts_shots():
+    dev = BondlineMPS(wires=2, seed=1)
+    tape = qml.tape.QuantumScript([qml.RX(ANGLES, 0)], [qml.sample(wires=0)], shots=[5, 2])
+    seen = []
+    with qml.Tracker(dev, callback=lambda totals, history, latest: seen.append(dict(latest))):
+        dev.execute(tape)
+    assert seen[-1]["shots"] == 21
+    assert dev.tracker.totals["shots"] == 21
+
+
+def test_the_tracker_is_cheap_for_long_observables():
+    words = [qml.prod(*(qml.Z(i) for i in range(k, k + 4))) for k in range(16)]
+    observable = qml.dot(np.ones(800), [words[k % 16] for k in range(800)])
+    dev = BondlineMPS(wires=20)
+    tape = qml.tape.QuantumScript([qml.H(0)], [qml.expval(observable)])
+    dev.execute(tape)
+    start = time.perf_counter()
+    with dev.tracker:
+        dev.execute(tape)
+    assert time.perf_counter() - start < 1.0  # PennyLane's own tracking groups the words: seconds
+
+
+def test_reports_may_be_sliced():
+    dev = BondlineMPS(wires=1)
+    assert dev.reports == ()
+    dev.execute(qml.tape.QuantumScript([qml.RX(ANGLES, 0)], [qml.expval(qml.Z(0))]))
+    assert len(dev.reports[1:]) == 2
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, copy.copy, lambda d: pickle.loads(pickle.dumps(d))]
+)
+@pytest.mark.parametrize("seed", [5, "generator"])
+def test_copies_go_on_with_their_own_shots(duplicate, seed):
+    given = np.random.default_rng(1) if seed == "generator" else seed
+    dev = qml.device("bondline.mps", wires=1, seed=given)
+    tape = qml.tape.QuantumScript([qml.H(0)], [qml.sample(wires=0)], shots=64)
+    first = dev.execute(tape)
+    other = duplicate(dev)
+    second = dev.execute(tape)
+    assert not np.array_equal(first, second)
+    if duplicate is not copy.copy:  # a shallow copy shares the counter of calls
+        np.testing.assert_array_equal(other.execute(tape), second)
+
+
+def test_pennylane_logs_the_calls(caplog):
+    dev = BondlineMPS(wires=1)
+    tape = qml.tape.QuantumScript([qml.H(0)], [qml.expval(qml.X(0))])
+    with caplog.at_level(logging.DEBUG, logger="bondline.devices.mps"):
+        dev.execute(tape)
+    assert any("execute" in record.message for record in caplog.records)
+
+
+def test_what_pennylane_tells_about_a_circuit():
+    qnode = qml.QNode(circuit, BondlineMPS(wires=2))
+    assert "RX" in qml.draw(qnode, level="device")(0.1)
+    assert qml.specs(qnode, level="device")(0.1)["resources"].gate_types == {"RX": 1, "CNOT": 1}
 
 
 def test_reports_follow_circuits_and_rows():
@@ -167,6 +233,23 @@ def test_snapshots_are_read_where_they_stand():
             np.testing.assert_allclose(found[key], expected[key], atol=1e-9)
     plain = qml.QNode(with_snapshots, qml.device("bondline.mps", wires=2))
     assert plain() == pytest.approx(np.cos(0.4))
+
+
+def test_snapshots_with_shots():
+    def with_snapshots():
+        qml.RX(0.4, 0)
+        qml.Snapshot("state")
+        qml.Snapshot("workflow", measurement=qml.sample(wires=[0]))
+        qml.Snapshot("own", measurement=qml.counts(wires=[0]), shots=7)
+        qml.Snapshot("exact", measurement=qml.expval(qml.Z(0)), shots=None)
+        return qml.expval(qml.Z(0))
+
+    qnode = qml.set_shots(qml.QNode(with_snapshots, qml.device("bondline.mps", wires=1)), 30)
+    found = qml.snapshots(qnode)()
+    assert found["workflow"].shape == (30, 1)
+    assert sum(found["own"].values()) == 7
+    np.testing.assert_allclose(found["exact"], np.cos(0.4), atol=1e-9)
+    np.testing.assert_allclose(found["state"], [np.cos(0.2), -1j * np.sin(0.2)], atol=1e-9)
 
 
 def test_the_memory_limit_is_checked_before_any_work():

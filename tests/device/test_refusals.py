@@ -39,9 +39,20 @@ def after(operator, measurement=None):
     ],
     ids=repr,
 )
-def test_measurements(measurement):
-    with pytest.raises(DeviceError, match="not accepted for analytic simulation on bondline"):
+def test_measurements_that_need_shots(measurement):
+    with pytest.raises(DeviceError, match=r"qml\.set_shots"):
         call(after(qml.H(0), measurement))
+
+
+@pytest.mark.parametrize(
+    "measurement",
+    [qml.state(), qml.density_matrix(0), qml.vn_entropy(0), qml.purity(0), qml.mutual_info(0, 1)],
+    ids=repr,
+)
+def test_measurements_that_have_no_shots(measurement):
+    qnode = qml.QNode(after(qml.H(0), measurement), qml.device("bondline.mps", wires=3))
+    with pytest.raises(DeviceError, match=r"set_shots\(qnode, None\)"):
+        qml.set_shots(qnode, 10)()
 
 
 @pytest.mark.parametrize(
@@ -50,24 +61,44 @@ def test_measurements(measurement):
         (qml.AmplitudeDamping(0.1, 0), r"AmplitudeDamping.*default\.mixed"),
         (qml.DepolarizingChannel(0.1, 0), "noise channel"),
         (qml.TRX(0.1, 0, subspace=(0, 1)), "qutrit"),
-        (qml.MPSPrep([np.eye(2), np.eye(2)], [0, 1]), "StatePrep"),
+        (qml.TRX(0.1, 0, subspace=(0, 1)), r"default\.qutrit"),
+        (qml.Displacement(0.1, 0.2, 0), "continuous variables"),
+        (qml.QubitDensityMatrix(np.eye(2) / 2, 0), "mixed state"),
+        (qml.Hermitian(np.eye(2), 0), "observable"),
+        (qml.QubitUnitary(np.eye(512), range(9)), "at most 8"),
+        (qml.exp(qml.sum(*map(qml.X, range(9))) @ qml.Z(0), 1j), "TrotterProduct"),
+        (qml.BlockEncode(np.eye(300), range(10)), "at most 8"),
+        (qml.ops.Adjoint(qml.MPSPrep([np.eye(2), np.eye(2)], [0, 1])), "MPSPrep"),
+        (qml.StatePrep(np.eye(1, 2**21)[0], range(21)), "at most 20"),
     ],
     ids=repr,
 )
 def test_operators(operator, words):
     with pytest.raises(DeviceError, match=words):
-        call(after(operator))
+        call(after(operator), wires=21)
+
+
+def test_a_state_that_comes_too_late():
+    chain = qml.MPSPrep([np.eye(2), np.eye(2)], [0, 1])
+    with pytest.raises(DeviceError, match="Put it first"):
+        call(after(qml.prod(chain, qml.H(0))))
 
 
 @pytest.mark.parametrize(
     ("measurement", "words"),
     [
-        (qml.expval(qml.Hermitian(np.eye(2**7), range(7))), "at most 6 wires"),
-        (qml.expval(qml.Projector([0] * 11, range(11))), "qml.probs"),
+        (qml.expval(qml.Hermitian(np.eye(2**11), range(11))), "at most 10 wires"),
         (qml.density_matrix(range(11)), "at most 10"),
-        (qml.purity(range(11)), "at most 10"),
-        (qml.expval(qml.prod(*[qml.Hadamard(i) for i in range(20)])), "more than 4096 Pauli words"),
-        (qml.probs(op=qml.prod(*[qml.X(i) for i in range(7)])), "at most 6"),
+        (
+            qml.var(
+                qml.Hermitian(np.eye(2**6), range(6))
+                + qml.Z(9) @ qml.Z(15)
+                + qml.sum(*map(qml.X, range(10, 15)))
+            ),
+            "at most 10",
+        ),
+        (qml.expval(qml.prod(*[qml.Hadamard(i) for i in range(20)])), "more than 4096 words"),
+        (qml.probs(op=qml.prod(*[qml.X(i) for i in range(11)])), "at most 10"),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -83,6 +114,11 @@ def test_observables_that_are_too_large(measurement, words):
         (qml.Rot(0.1, float("inf"), 0.2, 1), None, "not finite"),
         (qml.QubitUnitary(np.ones((2, 2)), 0), None, "not unitary"),
         (qml.QubitUnitary(np.ones((8, 8)), [0, 1, 2]), None, "not unitary"),
+        (qml.ctrl(qml.QubitUnitary(np.ones((2, 2)), 0), [1, 2]), None, "not unitary"),
+        (qml.DiagonalQubitUnitary([1, 2, 1, 1], [0, 1]), None, "not unitary"),
+        (qml.Projector([1, 0], [0, 1]), None, "not unitary"),
+        (qml.StatePrep([1, 1], 0), None, "normalize=True"),
+        (qml.MPSPrep([np.zeros((2, 2)), np.eye(2)], [0, 1]), None, "is zero"),
         (qml.H(0), qml.expval(qml.X(0) @ qml.Y(0)), "not Hermitian"),
         (qml.H(0), qml.expval(qml.RX(0.1, 0)), "not Hermitian"),
         (qml.H(0), qml.expval(float("inf") * qml.X(0)), "not finite"),
@@ -107,16 +143,6 @@ def test_gradient_methods_of_a_configuration(method):
         qml.device("bondline.mps").setup_execution_config(config)
 
 
-@pytest.mark.parametrize("method", ["one-shot", "tree-traversal", "device"])
-def test_methods_of_mid_circuit_measurement(method):
-    def circuit():
-        return qml.expval(qml.measure(0))
-
-    qnode = qml.QNode(circuit, qml.device("bondline.mps", wires=2), mcm_method=method)
-    with pytest.raises((DeviceError, QuantumFunctionError, ValueError), match=method):
-        qnode()
-
-
 def test_settings():
     with pytest.raises(TypeError, match="did you mean 'max_bond_dim'"):
         qml.device("bondline.mps", max_bonddim=4)
@@ -130,5 +156,27 @@ def test_settings():
 
 
 def test_an_ordering_of_another_length():
-    with pytest.raises(bondline.InputError, match="ordering lists 2 sites"):
-        call(after(qml.H(0)), wires=3, ordering=[1, 0])
+    with pytest.raises(bondline.InputError, match="ordering lists 2 sites, and the device has 3"):
+        qml.device("bondline.mps", wires=3, ordering=[1, 0])
+    with pytest.raises(bondline.InputError, match="ordering lists 2 sites, and circuit 0 has 1"):
+        call(after(qml.H(0)), wires=None, ordering=[1, 0])
+
+
+def test_settings_are_fixed():
+    device = qml.device("bondline.mps", wires=2)
+    for name in ("max_bond_dim", "cutoff", "c_dtype", "seed", "initial_state"):
+        with pytest.raises(AttributeError, match=rf'qml.device\("bondline.mps", {name}=…\)'):
+            setattr(device, name, 7)
+    assert device.config == bondline.MpsConfig()
+
+
+def test_an_initial_state_that_is_none():
+    with pytest.raises(bondline.InputError, match="wires and tensors"):
+        qml.device("bondline.mps", wires=1, initial_state=[1, 0])
+
+
+def test_qjit():
+    # Without Catalyst PennyLane says so; with it the device's TOML says that it cannot.
+    words = "bondline|catalyst"
+    with pytest.raises(Exception, match=words):
+        qml.qjit(qml.QNode(after(qml.H(0)), qml.device("bondline.mps", wires=1)))()

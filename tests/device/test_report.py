@@ -31,7 +31,7 @@ def energy():
 
 
 # (dt, steps, max_bond_dim, how near the corrected estimate comes to the truth)
-SMOOTH = [(0.05, 60, 8, 0.05), (0.02, 150, 8, 0.05), (0.1, 40, 8, 0.15), (0.1, 40, 4, 0.2)]
+SMOOTH = [(0.05, 60, 8, 0.05), (0.02, 150, 8, 0.05), (0.1, 40, 8, 0.05), (0.1, 40, 4, 0.1)]
 
 
 def evolved(dt, steps, bound, measure, **settings):

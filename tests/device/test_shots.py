@@ -14,6 +14,9 @@ import bondline
 SHOTS = [10, 1, [10, 1, (5, 2)], [(1, 4)], (3,)]
 
 
+MATRIX = np.array([[1.0, 2 - 1j], [2 + 1j, -3.0]])
+
+
 def measurements():
     return {
         "expval": lambda: qml.expval(qml.Z(0) @ qml.X(2)),
@@ -23,9 +26,19 @@ def measurements():
         "projector": lambda: qml.expval(qml.Projector([0, 1], [1, 2])),
         "projector variance": lambda: qml.var(qml.Projector([0, 1], [1, 2])),
         "hadamard": lambda: qml.var(qml.H(1)),
+        "matrix and words": lambda: qml.expval(
+            qml.Hermitian(np.diag([1.0, 2.0]), [0]) - 0.5 * qml.H(2) + qml.X(1) @ qml.Z(0)
+        ),
+        "projector and letters": lambda: qml.expval(
+            qml.prod(qml.Projector([1], [0]), qml.X(2)) + 0.5 * qml.Projector([0, 1], [1, 2])
+        ),
         "probs": lambda: qml.probs(wires=[2, 0]),
         "probs of all": lambda: qml.probs(),
         "probs of an observable": lambda: qml.probs(op=qml.X(0) @ qml.Y(2)),
+        "probs of an eigenbasis": lambda: qml.probs(op=qml.Hermitian(MATRIX, [2])),
+        "probs of an entangled eigenbasis": lambda: qml.probs(
+            op=qml.X(0) @ qml.X(1) + qml.Z(0) @ qml.Z(1)
+        ),
         "sample": lambda: qml.sample(),
         "sample of one wire": lambda: qml.sample(wires=1),
         "sample in int8": lambda: qml.sample(wires=[1, 2], dtype="int8"),
@@ -74,6 +87,7 @@ def same_form(mine, theirs):
         assert mine.dtype.kind == theirs.dtype.kind
 
 
+@pytest.mark.filterwarnings("ignore:Using qp.probs")
 @pytest.mark.parametrize("batch", [None, 2])
 @pytest.mark.parametrize("shots", SHOTS, ids=repr)
 @pytest.mark.parametrize("name", [n for n in measurements() if not n.startswith("shadow")])
@@ -119,6 +133,7 @@ ESTIMATES = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Using qp.probs")
 @pytest.mark.parametrize("name", ESTIMATES)
 def test_estimates_follow_the_exact_values(name):
     make = measurements()[name]
@@ -350,7 +365,6 @@ def test_measurements_of_the_users_own():
         (lambda: qml.probs(wires=range(21)), "2\\^21"),
         (lambda: qml.counts(wires=range(21), all_outcomes=True), "2\\^21"),
         (lambda: qml.var(qml.sum(*[qml.X(w) + qml.Z(w) for w in range(12)])), "do not commute"),
-        (lambda: qml.probs(op=qml.X(0) @ qml.X(1) + qml.Z(0) @ qml.Z(1)), "eigenbasis"),
     ],
 )
 def test_refusals(make, words):

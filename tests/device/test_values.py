@@ -228,14 +228,22 @@ def test_batched_coefficients():
     def circuit():
         scramble()
         batch = np.array([1.0, 2.0])
-        return qml.expval(qml.s_prod(batch, qml.Z(0))), qml.var(qml.s_prod(batch, qml.X(1)))
+        return (
+            qml.expval(qml.s_prod(batch, qml.Z(0))),
+            qml.var(qml.s_prod(batch, qml.X(1))),
+            qml.expval(qml.s_prod(batch, qml.Hermitian(HERMITIAN, 2) + qml.Z(0))),
+        )
 
     found = run("bondline.mps", circuit)
     for scale, row in ((1.0, 0), (2.0, 1)):
 
         def single(scale=scale):
             scramble()
-            return qml.expval(scale * qml.Z(0)), qml.var(scale * qml.X(1))
+            return (
+                qml.expval(scale * qml.Z(0)),
+                qml.var(scale * qml.X(1)),
+                qml.expval(scale * (qml.Hermitian(HERMITIAN, 2) + qml.Z(0))),
+            )
 
         for one, other in zip(found, run("default.qubit", single), strict=True):
             assert one.shape == (2,)
@@ -263,6 +271,43 @@ def test_mid_circuit_measurements_are_deferred():
     found = run("bondline.mps", circuit, wires=6)
     for one, other in zip(found, reference(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-9)
+
+
+def test_entanglement_of_many_wires():
+    n = 100
+
+    @qml.qnode(qml.device("bondline.mps", wires=n))
+    def ghz():
+        qml.RY(0.8, 0)
+        for wire in range(n - 1):
+            qml.CNOT([wire, wire + 1])
+        return (
+            qml.vn_entropy(range(50)),
+            qml.purity(range(30, 70)),
+            qml.mutual_info(range(40), range(40, 100), log_base=2),
+            qml.vn_entropy(range(n)),
+        )
+
+    weights = np.array([np.cos(0.4) ** 2, np.sin(0.4) ** 2])
+    entropy = -(weights * np.log(weights)).sum()
+    expected = [entropy, (weights**2).sum(), 2 * entropy / np.log(2), 0.0]
+    np.testing.assert_allclose(ghz(), expected, atol=1e-9)
+
+
+def test_a_projector_on_many_wires():
+    n = 200
+
+    @qml.qnode(qml.device("bondline.mps", wires=n))
+    def circuit():
+        for wire in range(n):
+            qml.RY(0.1 + 0.001 * wire, wire)
+        return qml.expval(qml.Projector([0] * n, range(n))), qml.var(qml.Projector([1], [7]))
+
+    angles = 0.1 + 0.001 * np.arange(n)
+    one = np.sin(angles[7] / 2) ** 2
+    np.testing.assert_allclose(
+        circuit(), [np.prod(np.cos(angles / 2) ** 2), one * (1 - one)], atol=1e-9
+    )
 
 
 def test_templates():

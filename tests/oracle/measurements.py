@@ -67,6 +67,16 @@ def measurements(n: int) -> dict[str, MeasurementProcess]:
         table["probs(ends reversed)"] = qml.probs(wires=[last, 0])
         table["density(neighbours)"] = qml.density_matrix(wires=[0, 1])
         table["density(ends reversed)"] = qml.density_matrix(wires=[last, 0])
+        table["<projector>"] = qml.expval(qml.Projector([0, 1], wires=[last, 0]))
+        table["var(projector and letters)"] = qml.var(
+            qml.prod(qml.Projector([1], wires=[0]), qml.X(last)) + 0.4 * qml.Z(0)
+        )
+        table["<matrix and words>"] = qml.expval(
+            qml.Hermitian(hermitian(2, 61), wires=[last, 0]) - 0.3 * qml.Y(0) + 2 * qml.H(last)
+        )
+        table["entropy(last)"] = qml.vn_entropy(wires=[last])
+        table["purity(all but last)"] = qml.purity(wires=list(range(last)))
+        table["mutual information"] = qml.mutual_info([last], [0])
     if n > 3:
         table["<X1 Zlast>"] = qml.expval(qml.X(1) @ qml.Z(last))
         table["probs(1, last, 0, 2)"] = qml.probs(wires=[1, last, 0, 2])
@@ -74,4 +84,7 @@ def measurements(n: int) -> dict[str, MeasurementProcess]:
         table["<matrix on 3 wires>"] = qml.expval(
             qml.Hermitian(hermitian(3, 70), wires=[2, last, 1])
         )
+        table["entropy(2, 0)"] = qml.vn_entropy(wires=[2, 0])
+        table["entropy(all but 0)"] = qml.vn_entropy(wires=list(range(1, n)))
+        table["mutual information of the rest"] = qml.mutual_info([last, 1], [0, 2])
     return table

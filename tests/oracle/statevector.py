@@ -14,9 +14,12 @@ from pennylane.measurements import (
     DensityMatrixMP,
     ExpectationMP,
     MeasurementProcess,
+    MutualInfoMP,
     ProbabilityMP,
+    PurityMP,
     StateMP,
     VarianceMP,
+    VnEntropyMP,
 )
 from pennylane.operation import Operator, StatePrepBase
 from pennylane.ops import Prod, SProd, Sum
@@ -100,6 +103,19 @@ def reduced_density(state: Array, axes: Sequence[int]) -> Array:
     return kept @ kept.conj().T
 
 
+def spectrum(state: Array, axes: Sequence[int]) -> Array:
+    """Squared singular values of the state between the given axes and the others."""
+    kept = np.moveaxis(state, axes, range(len(axes))).reshape(2 ** len(axes), -1)
+    return np.asarray(np.linalg.svd(kept, compute_uv=False) ** 2)
+
+
+def entropy(state: Array, axes: Sequence[int], log_base: float | None) -> Array:
+    """Von Neumann entropy of the given axes."""
+    weights = spectrum(state, axes)
+    weights = weights[weights > 0]
+    return np.asarray(-(weights * np.log(weights)).sum() / np.log(log_base or np.e))
+
+
 def measure(measurement: MeasurementProcess, state: Array, wires: Sequence[Any]) -> Array:
     """Return the analytic value of one measurement, in PennyLane's shape."""
     order = list(wires)
@@ -119,6 +135,15 @@ def measure(measurement: MeasurementProcess, state: Array, wires: Sequence[Any])
             return reduced_density(state, axes)
         case StateMP():
             return state.reshape(-1)
+        case PurityMP():
+            return np.asarray((spectrum(state, axes) ** 2).sum())
+        case VnEntropyMP():
+            return entropy(state, axes, measurement.log_base)
+        case MutualInfoMP():
+            first, second = ([order.index(wire) for wire in part] for part in measurement.raw_wires)
+            base = measurement.log_base
+            parts = entropy(state, first, base) + entropy(state, second, base)
+            return parts - entropy(state, first + second, base)
     raise NotImplementedError(f"the oracle has no value for {type(measurement).__name__}")
 
 

@@ -41,12 +41,16 @@ def test_public_names():
         "InternalError",
         "LowFidelityError",
         "LowFidelityWarning",
+        "MPS",
         "MpsConfig",
         "NumericalError",
         "Report",
         "ResourceError",
         "UnsupportedError",
         "__version__",
+        "log_probability",
+        "mps_state",
+        "probability",
     ]
     for name in bondline.__all__:
         assert hasattr(bondline, name)

@@ -12,6 +12,7 @@ from bondline.lowering import lower
 
 IDS = {name: number for number, (name, _, _) in enumerate(_core.gate_table())}
 Z0 = qml.expval(qml.Z(0))
+Z_A = qml.expval(qml.Z("a"))
 
 
 def one(operations, measurements=(Z0,), wires=None):
@@ -237,8 +238,8 @@ def test_a_matrix_that_is_not_unitary_is_refused():
 def test_wires_and_operators_that_the_device_does_not_have_are_refused():
     with pytest.raises(WireError, match="'q'"):
         one([qml.H("q")], wires=[0, 1])
-    with pytest.raises(DeviceError, match=r"Toffoli.*preprocess"):
-        one([qml.Toffoli([0, 1, 2])])
+    with pytest.raises(DeviceError, match=r"QFT.*preprocess"):
+        one([qml.QFT([0, 1, 2])])
     with pytest.raises(InputError, match="acts on no wires"):
         one([qml.GlobalPhase(0.1)], [qml.state()])
 
@@ -259,3 +260,199 @@ def test_an_error_of_the_engine_is_told_its_operator():
     assert (located.group, located.row, located.gate) == (0, 2, 3)
     error.gate = 2
     assert "Operation 2, BasisState" in str(lowered.locate(error))
+
+
+def test_controls_come_first_with_their_values():
+    group = one(
+        [
+            qml.H(0),
+            qml.MultiControlledX([2, 0, 1], control_values=[1, 0]),
+            qml.ctrl(qml.Rot(0.1, 0.2, 0.3, 0), 1, control_values=[0]),
+            qml.ctrl(qml.PauliRot(0.4, "XZ", [0, 2]), [3, 1]),
+            qml.ops.Adjoint(qml.ctrl(qml.GlobalPhase(0.5), [1, 2])),
+            qml.CSWAP([3, 0, 1]),
+            qml.CNOT([0, 1]),
+        ]
+    )
+    names = ["Hadamard", "PauliX", "Rot", "PauliRot", "GlobalPhase", "SWAP", "CNOT"]
+    expected = [IDS[name] for name in names]
+    expected[4] |= ADJOINT
+    assert group.gates.tolist() == expected
+    assert group.control_counts.tolist() == [0, 2, 1, 2, 2, 1, 0]
+    assert group.control_values.tolist() == [1, 0, 0, 1, 1, 1, 1, 1]
+    assert group.wire_counts.tolist() == [1, 3, 2, 4, 2, 3, 2]
+    assert group.wires.tolist() == [0, 2, 0, 1, 1, 0, 3, 1, 0, 2, 1, 2, 3, 0, 1, 0, 1]
+    assert group.letters.tolist() == [1, 3]
+    assert group.parameters.tolist() == [[0.1, 0.2, 0.3, 0.4, 0.5]]
+    assert group.control_counts.dtype == np.uint32
+    assert group.control_values.dtype == np.uint8
+
+
+def test_wide_matrices_and_diagonals_are_matrices():
+    diagonal = np.exp(1j * np.arange(8))
+    group = one(
+        [
+            qml.DiagonalQubitUnitary(diagonal, [0, 1, 2]),
+            qml.ctrl(qml.QubitUnitary(np.diag([1, 1j]), 0), [1, 2]),
+            qml.ops.Adjoint(qml.BlockEncode(0.5 * np.eye(4), [0, 1, 2])),
+        ]
+    )
+    assert group.gates.tolist() == [
+        IDS["QubitUnitary"],
+        IDS["QubitUnitary1"],
+        IDS["QubitUnitary"] | ADJOINT,
+    ]
+    assert group.matrices.shape == (1, 64 + 4 + 64)
+    np.testing.assert_array_equal(group.matrices[0, :64].reshape(8, 8), np.diag(diagonal))
+
+
+def test_batches_of_wide_matrices_become_rows():
+    matrices = np.stack([np.eye(8), np.diag(np.exp(1j * np.arange(8)))])
+    group = one([qml.QubitUnitary(matrices, [0, 1, 2]), qml.DiagonalQubitUnitary([1, -1], 0)])
+    assert group.matrices.shape == (2, 68)
+    np.testing.assert_array_equal(group.matrices[:, 64:], [[1, 0, 0, -1]] * 2)
+
+
+def test_mid_circuit_measurements_and_conditions():
+    first, second = (
+        qml.ops.MidMeasure("a", meas_uid="1"),
+        qml.ops.MidMeasure("b", reset=True, postselect=1, meas_uid="0"),
+    )
+    both = qml.ops.MeasurementValue([first]) & qml.ops.MeasurementValue([second])
+    again = qml.ops.MeasurementValue([second]) & qml.ops.MeasurementValue([first])
+    none = ~qml.ops.MeasurementValue([first])
+    tape = QuantumScript(
+        [
+            qml.H("a"),
+            first,
+            second,
+            qml.ops.Conditional(both, qml.RX(0.1, "a")),
+            qml.ops.Conditional(none, qml.BasisState([1, 1], ["a", "b"])),
+            qml.ops.Conditional(again, qml.Toffoli(["b", "a", "c"])),
+            qml.Z("a"),
+        ],
+        [Z_A],
+    )
+    group = lower([tape]).groups[0]
+    measure = IDS["MidMeasureMP"]
+    x = IDS["PauliX"]
+    assert group.gates.tolist() == [
+        IDS["Hadamard"],
+        measure,
+        measure,
+        IDS["RX"],
+        x,
+        x,
+        x,
+        IDS["PauliZ"],
+    ]
+    assert group.measure_resets.tolist() == [False, True]
+    assert group.measure_postselects.tolist() == [-1, 1]
+    assert group.conditions.tolist() == [-1, -1, -1, 0, 1, 1, 0, -1]
+    assert group.condition_measurements == ((0, 1), (0,))
+    assert [table.tolist() for table in group.condition_tables] == [
+        [False, False, False, True],
+        [True, False],
+    ]
+    assert group.conditions.dtype == np.int32
+    assert group.measure_postselects.dtype == np.int8
+    assert group.condition_tables[0].dtype == np.bool_
+
+
+def test_every_shot_is_projected_where_shots_are_filled_up():
+    tape = QuantumScript(
+        [qml.ops.MidMeasure(0, postselect=0), qml.ops.MidMeasure(0, postselect=1)],
+        [Z0],
+        shots=10,
+    )
+    assert lower([tape]).groups[0].measure_postselects.tolist() == [0, 1]
+    filled = lower([tape], postselection="fill").groups[0]
+    assert filled.measure_postselects.tolist() == [2, 3]
+    exact = lower([tape.copy(shots=None)], postselection="fill").groups[0]
+    assert exact.measure_postselects.tolist() == [0, 1]
+
+
+def test_the_state_vector_of_a_mixture_is_refused():
+    measure = qml.ops.MidMeasure(0, postselect=1)
+    assert one([measure], [qml.state()]).requests.dense_state
+    with pytest.raises(DeviceError, match="density_matrix"):
+        one([measure, qml.ops.MidMeasure(0)], [qml.state()])
+
+
+def test_amplitudes_are_loaded():
+    state = np.array([0.6, 0, 0, 0.8j])
+    group = one([qml.Barrier(0), qml.StatePrep(state, ["b", "a"]), qml.H("a")])
+    assert group.gates.tolist() == [IDS["Hadamard"]]
+    assert group.loaded_wires == (1, 2)
+    np.testing.assert_allclose(group.loaded_vectors, [state])
+    assert group.loaded_tensors is None
+
+
+def test_batches_of_amplitudes_become_rows():
+    states = np.array([[1, 0], [0, 1], [0.6, 0.8]])
+    group = one([qml.StatePrep(states, 0), qml.RX(0.1, 0)])
+    np.testing.assert_allclose(group.loaded_vectors, states)
+    assert group.parameters.tolist() == [[0.1]] * 3
+    with pytest.raises(InputError, match="states in batches of 3"):
+        one([qml.StatePrep(states, 0), qml.RX([0.1, 0.2], 0)])
+
+
+def test_circuits_with_different_amplitudes_share_a_group_but_not_with_different_tensors():
+    tapes = [QuantumScript([qml.StatePrep(state, 0), qml.H(0)], [Z0]) for state in ([1, 0], [0, 1])]
+    (group,) = lower(tapes).groups
+    np.testing.assert_allclose(group.loaded_vectors, [[1, 0], [0, 1]])
+    chains = [[np.eye(2), np.eye(2)], [np.eye(2), np.diag([1, -1])], [np.eye(2), np.eye(2)]]
+    tapes = [QuantumScript([qml.MPSPrep(chain, [0, 1])], [Z0]) for chain in chains]
+    assert [circuit.group for circuit in lower(tapes).circuits] == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (qml.ctrl(qml.S(0), 1), qml.ctrl(qml.S(0), 1, control_values=[0])),
+        (qml.MultiControlledX([0, 1]), qml.MultiControlledX([0, 1], control_values=[0])),
+        (qml.ops.MidMeasure(0), qml.ops.MidMeasure(0, reset=True)),
+        (qml.ops.MidMeasure(0), qml.ops.MidMeasure(0, postselect=1)),
+        (qml.StatePrep([1, 0], 0), qml.StatePrep([1, 0], 1)),
+        (qml.StatePrep([1, 0], 0), qml.Identity(0)),
+    ],
+)
+def test_groups_differ_by_controls_measurements_and_states(first, second):
+    tapes = [QuantumScript([operator], [Z0]) for operator in (first, second)]
+    assert len(lower(tapes, wires=[0, 1]).groups) == 2
+
+
+def test_groups_differ_by_conditions():
+    measure = qml.ops.MidMeasure(0, meas_uid="m")
+    value = qml.ops.MeasurementValue([measure])
+    tapes = [
+        QuantumScript([measure, qml.ops.Conditional(condition, qml.X(1))], [Z0])
+        for condition in (value, ~value, value == 1)
+    ]
+    assert [circuit.group for circuit in lower(tapes).circuits] == [0, 1, 0]
+
+
+class Chain:
+    """A state as the device takes it."""
+
+    def __init__(self, wires, tensors):
+        self.wires = wires
+        self.tensors = tensors
+
+
+def test_circuits_start_from_the_state_of_the_device_unless_they_bring_their_own():
+    state = Chain(["b", "a"], [np.eye(2)[None], np.eye(2)[..., None]])
+    tapes = [
+        QuantumScript([qml.H("a")], [Z_A]),
+        QuantumScript([qml.BasisState([1], "a")], [Z_A]),
+        QuantumScript([qml.StatePrep([0, 1], "a"), qml.H("a")], [Z_A]),
+    ]
+    lowered = lower(tapes, wires=["a", "b"], initial=state)
+    found = [lowered.groups[circuit.group].loaded_wires for circuit in lowered.circuits]
+    assert found == [(1, 0), (), (0,)]
+    assert [tensor.shape for tensor in lowered.groups[0].loaded_tensors] == [(1, 2, 2), (2, 2, 1)]
+    late = QuantumScript([qml.H("b"), qml.StatePrep([0, 1], "a")], [Z_A])
+    assert lower([late]).groups[0].loaded_wires == (1,)
+    with pytest.raises(DeviceError, match="preprocess"):  # it acts on the state of the device
+        lower([late], initial=state)
+    assert lower([tapes[0]], initial=state).circuits[0].wires == ("b", "a")

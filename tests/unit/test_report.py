@@ -48,6 +48,7 @@ class Told:
             log_norm=np.full(rows, log_norm),
             coherence=np.full(rows, coherence),
             branches=np.ones(rows, dtype=np.uint32),
+            dropped_branches=np.zeros(rows),
             peak_bytes=np.full(rows, 3 * 2**20, dtype=np.uint64),
             discarded=np.tile(discarded, (rows, 1)),
             bonds=np.full((rows, WIRES - 1), 2, dtype=np.uint32),

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Final, Unpack
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 from pennylane.devices import Device, ExecutionConfig
 from pennylane.devices.modifiers import single_tape_support
-from pennylane.exceptions import DeviceError, QuantumFunctionError
+from pennylane.exceptions import QuantumFunctionError
+from pennylane.logging import debug_logger, debug_logger_init
 
-from bondline import _core
+from bondline._core import GroupResult
 from bondline.account import Account
-from bondline.config import EngineSettings, MpsConfig, MpsSettings
+from bondline.config import MpsConfig, MpsSettings
+from bondline.devices import mid_circuit
+from bondline.devices.execution import require_ordering, run, track, values_of
 from bondline.devices.preprocess import NAME, pipeline
 from bondline.devices.snapshots import snapshot_circuits, store_snapshot
-from bondline.errors import InputError
-from bondline.lowering import Circuit, Lowered, lower
+from bondline.lowering import Circuit, Lowered, Postselection, lower
+from bondline.preparations import InitialState, require_state
 from bondline.report import Evidence, Report
-from bondline.results import in_shape
+from bondline.requests import Requests
 from bondline.seeds import Seeds
-from bondline.shots import Window
 from bondline.warnings_once import GivenOnce
-
-# Fidelities and bonds are no sums: they stand in a tracker's history alone.
-_NO_TOTALS: Final = ("fidelity_estimate", "max_bond", "discarded_weight")
 
 
 @single_tape_support
@@ -41,6 +40,9 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         use, or in that of their labels if those are 0 … n-1.
     shots : None
         Give shots to the QNode: ``qml.set_shots(qnode, 1000)``.
+    initial_state : bondline.MPS, optional
+        What every circuit starts from that does not begin with a preparation of its own: an object
+        with ``wires`` (labels) and ``tensors``, one array (left, 2, right) for each of them.
     **settings
         Fields of :class:`bondline.MpsConfig`: ``max_bond_dim``, ``cutoff``, ``c_dtype``,
         ``readout``, ``ordering``, ``min_fidelity``, ``on_low_fidelity``, ``threads``, ``seed``,
@@ -56,8 +58,9 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
     Notes
     -----
     Cost per circuit: O(gates · max_bond_dim³) in the worst case. Results are float64 or
-    complex128 in both precisions. The device keeps its settings and the account of its last call,
-    nothing else; it can be copied and pickled.
+    complex128 in both precisions. The device keeps its settings, the number of its calls with
+    shots and the account of its last call, nothing else; it can be copied and pickled. Its
+    settings are fixed: make another device for others.
 
     Examples
     --------
@@ -77,27 +80,32 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
     author: ClassVar[str] = "The bondline authors"
     config_filepath: ClassVar[str] = str(Path(__file__).with_name("mps.toml"))
 
+    @debug_logger_init  # type: ignore[untyped-decorator]  # PennyLane is not typed
     def __init__(
-        self, wires: Any = None, shots: Any = None, **settings: Unpack[MpsSettings]
+        self,
+        wires: Any = None,
+        shots: Any = None,
+        *,
+        initial_state: InitialState | None = None,
+        **settings: Unpack[MpsSettings],
     ) -> None:
         self._config = MpsConfig.from_keywords(NAME, settings)
         # Frozen once, so that a configuration that carries our settings is known by identity.
         self._options = ExecutionConfig(device_options=self._config.keywords()).device_options
         self._seeds = Seeds(self._config.seed)
+        self._initial_state = initial_state
         self._evidence: Evidence | None = None
         self._given = GivenOnce()
         self._debugger: Any = None  # set by qml.snapshots while it runs
         super().__init__(wires=wires, shots=shots)
-        ordering = self._config.ordering
-        if self.wires and not isinstance(ordering, str) and len(ordering) != len(self.wires):
-            raise InputError(
-                f"ordering lists {len(ordering)} sites, and the device has {len(self.wires)} "
-                "wires. Give one entry per wire."
-            )
+        if self.wires:
+            require_ordering(self._config.ordering, len(self.wires), "the device")
+        if initial_state is not None:
+            require_state(initial_state, self.wires)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Refuse to change a setting: it would do nothing."""
-        if name in MpsSettings.__annotations__:
+        """Refuse to change a setting: circuits may have been compiled for it."""
+        if name in MpsSettings.__annotations__ or name == "initial_state":
             raise AttributeError(
                 f"The settings of {NAME} are fixed. For another {name} make another device: "
                 f'qml.device("{NAME}", {name}=…).'
@@ -142,6 +150,7 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
 
     # What PennyLane asks before a circuit runs
 
+    @debug_logger  # type: ignore[untyped-decorator]
     def setup_execution_config(self, config: Any = None, circuit: Any = None) -> Any:
         """Resolve what a configuration leaves open; a resolved one comes back equal.
 
@@ -160,11 +169,11 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         pennylane.exceptions.QuantumFunctionError
             If the gradient method needs derivatives of the device.
         pennylane.exceptions.DeviceError
-            If mid-circuit measurements are to be handled in another way than "deferred".
+            If mid-circuit measurements are to be handled in a way that is not offered.
 
         Examples
         --------
-        >>> BondlineMPS().setup_execution_config().mcm_config.mcm_method == "deferred"
+        >>> BondlineMPS().setup_execution_config().mcm_config.mcm_method == "device"
         True
         """
         config = ExecutionConfig() if config is None else config
@@ -176,14 +185,9 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
             )
         if config.gradient_method == "best":
             changes["gradient_method"] = "parameter-shift"
-        method = config.mcm_config.mcm_method
-        if method is None:
-            changes["mcm_config"] = replace(config.mcm_config, mcm_method="deferred")
-        elif method != "deferred":
-            raise DeviceError(
-                f'{NAME} does not offer mcm_method="{method}" in this version. '
-                'Use mcm_method="deferred", the default.'
-            )
+        measuring = mid_circuit.resolve(config.mcm_config, circuit, self.wires)
+        if measuring is not config.mcm_config:
+            changes["mcm_config"] = measuring
         given = config.device_options
         if not given:
             changes["device_options"] = self._options
@@ -191,20 +195,23 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
             changes["device_options"] = self._config_with(given).keywords()
         return replace(config, **changes) if changes else config
 
+    @debug_logger  # type: ignore[untyped-decorator]
     def preprocess_transforms(self, execution_config: Any = None) -> Any:
         """Return the transforms that bring a circuit to native gates.
 
         Parameters
         ----------
         execution_config : pennylane.devices.ExecutionConfig, optional
-            Not needed: the pipeline is the same for all.
+            Says how mid-circuit measurements are handled; without it, by the device.
 
         Returns
         -------
         pennylane.CompilePipeline
         """
-        return pipeline(self.wires)
+        initial = self._initial_state is not None
+        return pipeline(self.wires, execution_config, initial=initial)
 
+    @debug_logger  # type: ignore[untyped-decorator]
     def supports_derivatives(self, execution_config: Any = None, circuit: Any = None) -> bool:
         """Return False: PennyLane's parameter-shift rule differentiates in this version.
 
@@ -221,6 +228,7 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
 
     # Running
 
+    @debug_logger  # type: ignore[untyped-decorator]
     def execute(self, circuits: Any, execution_config: Any = None) -> Any:
         """Run circuits; those of one structure run as one batch.
 
@@ -253,21 +261,71 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         config = self._config
         if execution_config is not None:
             config = self._config_with(execution_config.device_options)
-        settings = config.engine_settings()
         if self._debugger is not None and self._debugger.active:
-            self._take_snapshots(circuits, settings)
-        seed = self._seeds.next_call() if any(tape.shots for tape in circuits) else None
-        lowered = lower(circuits, self.wires, seed)
-        outputs = _run(lowered, settings)
-        values = _values(lowered, outputs)
-        gradient = None if execution_config is None else execution_config.gradient_method
-        self._evidence = Evidence(
-            lowered.circuits, [Account.of(output) for output in outputs], config, gradient
-        )
+            self._take_snapshots(circuits, config, execution_config)
+        lowered = self._lower(circuits, execution_config)
+        outputs = run(lowered, config.engine_settings())
+        values = values_of(lowered, outputs)
+        evidence = self._keep(lowered, outputs, config, execution_config)
         if self.tracker.active:
-            self._track(values)
-        self._evidence.judge(lowered.groups, self._given)
+            track(self.tracker, circuits, evidence, values)
+        evidence.judge(lowered.groups, self._given)
         return values
+
+    def read_states(
+        self,
+        circuits: Sequence[Any],
+        ask: Callable[[tuple[Any, ...]], Requests],
+        execution_config: Any = None,
+    ) -> tuple[list[Circuit], list[GroupResult]]:
+        """Run circuits and read from their states what no measurement of PennyLane asks for.
+
+        Parameters
+        ----------
+        circuits : sequence of pennylane.tape.QuantumScript
+            Of native gates; their measurements only name wires.
+        ask : callable
+            From the labels of the wires, in the order of their indices, to the request.
+        execution_config : pennylane.devices.ExecutionConfig, optional
+
+        Returns
+        -------
+        circuits : list of Circuit
+        results : list of GroupResult
+            The group of each circuit.
+
+        Raises
+        ------
+        LowFidelityError
+            If too much was discarded and the setting is "raise".
+        """
+        config = self._config
+        if execution_config is not None:
+            config = self._config_with(execution_config.device_options)
+        lowered = self._lower(circuits, execution_config).asking(ask)
+        outputs = run(lowered, config.engine_settings())
+        self._keep(lowered, outputs, config, execution_config).judge(lowered.groups, self._given)
+        return list(lowered.circuits), [outputs[circuit.group] for circuit in lowered.circuits]
+
+    def _keep(
+        self, lowered: Lowered, outputs: list[GroupResult], config: MpsConfig, execution: Any
+    ) -> Evidence:
+        gradient = None if execution is None else execution.gradient_method
+        accounts = [Account.of(output) for output in outputs]
+        self._evidence = Evidence(lowered.circuits, accounts, config, gradient)
+        return self._evidence
+
+    def _lower(self, circuits: Sequence[Any], config: Any, wires: Any = None) -> Lowered:
+        seed = self._seeds.next_call() if any(tape.shots for tape in circuits) else None
+        fill = config is not None and config.mcm_config.postselect_mode == "fill-shots"
+        postselection: Postselection = "fill" if fill else "drop"
+        return lower(
+            circuits,
+            self.wires or wires,
+            seed,
+            postselection=postselection,
+            initial=self._initial_state,
+        )
 
     def _config_with(self, options: Any) -> MpsConfig:
         """Return the settings of the device, with given options in their place."""
@@ -275,75 +333,11 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
             return self._config
         return MpsConfig.from_keywords(f"device_options of {NAME}", {**self._options, **options})
 
-    def _take_snapshots(self, circuits: Sequence[Any], settings: EngineSettings) -> None:
+    def _take_snapshots(
+        self, circuits: Sequence[Any], config: MpsConfig, execution_config: Any
+    ) -> None:
         for tape in circuits:
             for tag, circuit in snapshot_circuits(tape):
-                seed = self._seeds.next_call() if circuit.shots else None
-                lowered = lower([circuit], self.wires or tape.wires, seed)
-                (value,) = _values(lowered, _run(lowered, settings))
+                lowered = self._lower([circuit], execution_config, tape.wires)
+                (value,) = values_of(lowered, run(lowered, config.engine_settings()))
                 store_snapshot(self._debugger.snapshots, tag, value)
-
-    def _track(self, values: tuple[Any, ...]) -> None:
-        """Update the tracker with PennyLane's keys and our own; cheap whatever the observables."""
-        assert self._evidence is not None
-        self.tracker.update(batches=1)
-        self.tracker.record()
-        for circuit, value in zip(self._evidence.circuits, values, strict=True):
-            account = self._evidence.accounts[circuit.group]
-            rows = circuit.rows
-            self.tracker.update(
-                simulations=1,
-                executions=rows.stop - rows.start,
-                **(
-                    {"shots": circuit.bins[-1].stop * (rows.stop - rows.start)}
-                    if circuit.bins
-                    else {}
-                ),
-                results=value,
-                fidelity_estimate=float(account.fidelity(rows).min()),
-                max_bond=int(account.largest_bond[rows].max()),
-                discarded_weight=float(account.discarded[rows].sum(axis=1).max()),
-            )
-            for name in _NO_TOTALS:
-                self.tracker.totals.pop(name, None)
-            self.tracker.record()
-
-
-def _run(lowered: Lowered, settings: EngineSettings) -> list[_core.GroupResult]:
-    if not isinstance(settings.ordering, str):
-        for position, circuit in enumerate(lowered.circuits):
-            if len(circuit.wires) != len(settings.ordering):
-                raise InputError(
-                    f"ordering lists {len(settings.ordering)} sites, and circuit {position} has "
-                    f"{len(circuit.wires)} wires. Give one entry per wire of the device."
-                )
-    try:
-        return _core.run(lowered.groups, settings)
-    except InputError as error:
-        found = lowered.locate(error)
-        if found is error:
-            raise
-        raise found from None
-
-
-def _values(lowered: Lowered, outputs: list[_core.GroupResult]) -> tuple[Any, ...]:
-    """Values of each circuit in PennyLane's shapes; one measurement is not wrapped."""
-    values = []
-    for circuit in lowered.circuits:
-        output = outputs[circuit.group]
-        if circuit.seeds is None:
-            found = [reading.values(output, circuit.rows) for reading in circuit.readings]
-            values.append(_unwrapped(found, circuit))
-            continue
-        entries = []
-        for shots in circuit.bins:
-            window = Window(circuit.rows, shots, circuit.seeds)
-            found = [reading.values(output, window) for reading in circuit.readings]
-            entries.append(_unwrapped(found, circuit))
-        values.append(tuple(entries) if circuit.partitioned else entries[0])
-    return tuple(values)
-
-
-def _unwrapped(values: list[Any], circuit: Circuit) -> Any:
-    found = tuple(in_shape(value, circuit.batch) for value in values)
-    return found[0] if len(found) == 1 else found

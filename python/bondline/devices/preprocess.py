@@ -8,22 +8,28 @@ from pennylane.devices.preprocess import (
     device_resolve_dynamic_wires,
     validate_device_wires,
 )
+from pennylane.exceptions import AllocationError, DeviceError
 from pennylane.transforms import defer_measurements
 
 from bondline import gate_set
 from bondline.observables import require_offered
+from bondline.preparations import loadable
 from bondline.sampling import require_sampled
 
 NAME: Final = "bondline.mps"
 
 
-def pipeline(wires: Any) -> Any:
+def pipeline(wires: Any, config: Any = None, *, initial: bool = False) -> Any:
     """Return the transforms that a circuit goes through before it is lowered.
 
     Parameters
     ----------
     wires : pennylane.wires.Wires or None
         Wires of the device.
+    config : pennylane.devices.ExecutionConfig, optional
+        Says how mid-circuit measurements are handled; without it, by the device.
+    initial : bool, default False
+        Whether circuits start from a state of the device unless they bring their own.
 
     Returns
     -------
@@ -32,37 +38,37 @@ def pipeline(wires: Any) -> Any:
 
     Examples
     --------
-    >>> tape = qml.tape.QuantumScript([qml.Toffoli([0, 1, 2])], [qml.expval(qml.Z(2))])
+    >>> tape = qml.tape.QuantumScript([qml.QFT([0, 1, 2])], [qml.expval(qml.Z(2))])
     >>> (ready,), _ = pipeline(None)([tape])
-    >>> {operator.name for operator in ready.operations} <= gate_set.NAMES | {"Adjoint(T)"}
+    >>> {operator.name for operator in ready.operations} <= gate_set.NAMES
     True
     """
+    measuring = None if config is None else config.mcm_config
+    deferred = measuring is not None and measuring.mcm_method == "deferred"
+    padded = measuring is not None and measuring.postselect_mode == "pad-invalid-samples"
     program = qml.CompilePipeline()
-    program.add_transform(refuse_early)
-    program.add_transform(defer_measurements, allow_postselect=False)
-    program.add_transform(
-        decompose,
-        stopping_condition=gate_set.is_native,
-        skip_initial_state_prep=False,
-        decomposer=gate_set.decomposition,
-        # Borrowed work wires would become long-range gates on a chain: offer none.
-        num_work_wires=0,
-        target_gates=set(gate_set.NAMES),
-        strict=False,
-        name=NAME,
-    )
-    program.add_transform(device_resolve_dynamic_wires, wires=wires, allow_resets=False)
+    program.add_transform(refuse_early, deferred=deferred, padded=padded)
+    if deferred:
+        program.add_transform(defer_measurements, allow_postselect=False)
+    program.add_transform(make_native, initial=initial)
+    program.add_transform(resolve_wires, wires=wires, allow_resets=not deferred)
     program.add_transform(validate_device_wires, wires, name=NAME)
     return program
 
 
 @qml.transform  # type: ignore[untyped-decorator]  # PennyLane is not typed
-def refuse_early(tape: Any) -> tuple[tuple[Any], Any]:
+def refuse_early(
+    tape: Any, *, deferred: bool = False, padded: bool = False
+) -> tuple[tuple[Any], Any]:
     """Refuse measurements that this device does not offer, before any work.
 
     Parameters
     ----------
     tape : pennylane.tape.QuantumScript
+    deferred : bool, default False
+        Whether mid-circuit measurements are deferred.
+    padded : bool, default False
+        Whether shots that postselection drops are to be marked instead.
 
     Returns
     -------
@@ -75,7 +81,88 @@ def refuse_early(tape: Any) -> tuple[tuple[Any], Any]:
     require = require_sampled if tape.shots else require_offered
     for measurement in tape.measurements:
         require(measurement)
+    if (deferred or padded) and any(
+        isinstance(operator, qml.ops.MidMeasure) and operator.postselect is not None
+        for operator in tape.operations
+    ):
+        if deferred:
+            raise DeviceError(
+                f"{NAME} does not postselect deferred measurements. "
+                'Use mcm_method="device", which does.'
+            )
+        raise DeviceError(
+            f'{NAME} does not offer postselect_mode="pad-invalid-samples", which PennyLane chooses '
+            'for JAX. Use postselect_mode="fill-shots", or mcm_method="device" with '
+            'postselect_mode="hw-like" outside of jax.jit.'
+        )
     return (tape,), _first
+
+
+@qml.transform  # type: ignore[untyped-decorator]  # PennyLane is not typed
+def make_native(tape: Any, *, initial: bool = False) -> Any:
+    """Decompose what the engine does not run by itself.
+
+    Parameters
+    ----------
+    tape : pennylane.tape.QuantumScript
+    initial : bool, default False
+        Whether the circuit starts from a state of the device unless it brings its own.
+
+    Returns
+    -------
+    tuple of circuits, and their post-processing
+
+    Raises
+    ------
+    pennylane.exceptions.DeviceError
+        If an operator cannot run on this device.
+    """
+    kept = {id(operator) for operator in loadable(tape.operations, initial=initial)}
+
+    def stops(operator: Any) -> bool:
+        return gate_set.is_native(operator) or id(operator) in kept
+
+    return decompose(
+        tape,
+        stopping_condition=stops if kept else gate_set.is_native,
+        skip_initial_state_prep=False,
+        decomposer=gate_set.decomposition,
+        # Borrowed work wires would become long-range gates on a chain: offer none.
+        num_work_wires=0,
+        target_gates=set(gate_set.TARGETS),
+        strict=False,
+        name=NAME,
+    )
+
+
+@qml.transform  # type: ignore[untyped-decorator]  # PennyLane is not typed
+def resolve_wires(tape: Any, *, wires: Any = None, allow_resets: bool = True) -> Any:
+    """Give wires to those that the circuit allocates.
+
+    Parameters
+    ----------
+    tape : pennylane.tape.QuantumScript
+    wires : pennylane.wires.Wires, optional
+        Wires of the device.
+    allow_resets : bool, default True
+        Whether a wire may be reset and used again. That costs a measurement, so it is done only
+        where the device has too few wires.
+
+    Returns
+    -------
+    tuple of circuits, and their post-processing
+
+    Raises
+    ------
+    pennylane.exceptions.AllocationError
+        If there are not enough wires.
+    """
+    try:
+        return device_resolve_dynamic_wires(tape, wires=wires, allow_resets=False)
+    except AllocationError:
+        if not allow_resets:
+            raise
+        return device_resolve_dynamic_wires(tape, wires=wires, allow_resets=True)
 
 
 def _first(results: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pennylane.measurements import SampleMeasurement
+from pennylane.measurements import SampleMeasurement, StateMeasurement
 from pennylane.ops import Snapshot
 
 from bondline.observables import require_offered
@@ -37,8 +37,9 @@ def snapshot_circuits(tape: Any) -> list[tuple[Any, Any]]:
             shots = operator.hyperparameters["shots"]
             if shots == "workflow":
                 # A value of the state has no shots; the others take those of the circuit.
+                exact = isinstance(measurement, StateMeasurement)
                 sampled = isinstance(measurement, SampleMeasurement)
-                shots = tape.shots if sampled else None
+                shots = None if exact and not sampled else tape.shots
             circuit = tape.copy(
                 operations=tape.operations[:position], measurements=[measurement], shots=shots
             )

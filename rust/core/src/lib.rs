@@ -18,7 +18,8 @@
 //! ```
 //! use std::sync::Arc;
 //! use bondline::circuit::{CircuitArrays, GATES, Ordering, Structure};
-//! use bondline::{Cancel, Group, Job, LoadedState, Method, Pauli, PlanCache, Precision, Readout, Requests, Settings};
+//! use bondline::{Cancel, Group, Job, LoadedState, Method, Pauli, PlanCache, Precision, Readout};
+//! use bondline::{Requests, Settings};
 //!
 //! let id = |name| GATES.iter().position(|gate| gate.name == name).map(|id| id as u16);
 //! let gates = vec![id("Hadamard").unwrap(), id("CNOT").unwrap()];
@@ -30,7 +31,7 @@
 //!     ..CircuitArrays::default()
 //! })?;
 //! let requests = Requests {
-//!     words: vec![vec![(0, Pauli::Z), (1, Pauli::Z)]],
+//!     words: vec![vec![(0, Pauli::Z.into()), (1, Pauli::Z.into())]],
 //!     ..Requests::default()
 //! };
 //! let group = Group {
@@ -61,13 +62,19 @@ mod cancel;
 pub mod circuit;
 mod coherence;
 mod error;
+mod followers;
+mod gathered;
 mod group;
 mod guard;
+mod histories;
 mod ieee;
 mod initial;
 pub mod linalg;
+mod local_operator;
 mod memory;
+mod mixture;
 pub mod mps;
+mod operator;
 mod pauli;
 mod plan_cache;
 mod pool;
@@ -75,6 +82,7 @@ mod prepared;
 mod program;
 mod report;
 mod request;
+mod result;
 mod rng;
 mod run;
 mod scalar;
@@ -86,13 +94,15 @@ pub use error::{Error, Result};
 pub use group::{Group, LoadedState, Precision, Settings};
 pub use guard::{guarded, panics_are_caught};
 pub use linalg::Method;
+pub use local_operator::LocalOperator;
 pub use mps::Readout;
+pub use operator::{Block, ChainOperator, OperatorSite};
 pub use pauli::Pauli;
 pub use plan_cache::PlanCache;
 pub use pool::{available_threads, pool};
 pub use report::Report;
 pub use request::{Requests, Sampling};
-pub use rng::ShotKey;
-pub use run::{CircuitResult, GroupResult, Job};
+pub use result::{CircuitResult, SampleResult};
+pub use rng::{FIRST_MEASUREMENT_DRAW, ShotKey};
+pub use run::{GroupResult, Job};
 pub use scalar::{C32, C64, Scalar};
-pub use values::SampleResult;

@@ -1,8 +1,13 @@
 //! The memory plan: how many circuits fit at once, refused before work if not even one does.
 
-use crate::circuit::Plan;
+use std::collections::HashMap;
+
+use crate::circuit::{Cost, Plan};
 use crate::error::{Error, Result};
 use crate::group::{Group, LoadedState, Precision, Settings};
+use crate::histories::most_waiting;
+use crate::local_operator::LocalOperator;
+use crate::mps::{BATCH, MAX_SPECTRUM_SITES};
 use crate::prepared::Prepared;
 use crate::scalar::{C32, C64};
 
@@ -29,9 +34,13 @@ impl MemoryPlan {
         for prepared in groups {
             let (group, plans) = (&prepared.group, prepared.plans());
             let (mut kept, working, what) = request_bytes(group);
-            let sizes = plans.map(|plan| state_size(group, plan, settings.max_bond_dim));
-            let (elements, bond) = sizes
-                .fold((0.0_f64, 1.0_f64), |most, size| (most.0.max(size.0), most.1.max(size.1)));
+            let (mut elements, mut bond, mut chain) = (0.0_f64, 1.0_f64, 0.0_f64);
+            for plan in plans {
+                let cost = cost_of(group, plan, settings.max_bond_dim);
+                elements = elements.max(cost.peak_elements);
+                bond = bond.max(cost.max_bond);
+                chain = chain.max(cost.chain_elements);
+            }
             // The bound is only a number where nothing limits the bonds, see below.
             if group.requests.tensors && settings.max_bond_dim.is_some() {
                 kept += group.rows as f64 * elements * size_of::<C64>() as f64;
@@ -41,20 +50,28 @@ impl MemoryPlan {
             }
             results += kept;
             // Old and new tensors of a level live side by side, and so do the two states where both
-            // few-wire and global values are asked; and a step's buffers.
-            let mut copies =
-                if group.requests.has_local() && group.requests.wants_state() { 3.0 } else { 2.0 };
-            if group.requests.tensors {
-                // The tensors go out in double precision.
-                copies += size_of::<C64>() as f64 / entry;
-            }
-            let buffers = 640.0 * bond.powi(2);
-            let state = copies * elements * entry + buffers;
+            // few-wire and global values are asked; a canonical copy; and a step's buffers.
+            // Histories of mid-circuit outcomes share one state, but others wait meanwhile.
+            let (n, requests) = (group.structure.n_wires(), &group.requests);
+            let measured = !group.structure.measures().is_empty();
+            let canonical = measured || requests.has_canonical(n, settings.readout);
+            let both = !measured
+                && requests.has_local(n, settings.readout)
+                && (requests.has_global(n, settings.readout) || requests.tensors);
+            let copies = if both { 3.0 } else { 2.0 } + most_waiting(group) as f64;
+            // The tensors go out in double precision.
+            let double =
+                if canonical { 2.0 } else { 0.0 } + if requests.tensors { 1.0 } else { 0.0 };
+            let tensors = copies * entry + double * size_of::<C64>() as f64;
+            let main = &prepared.main.plan;
+            let step = 640.0 * bond.powi(2) + size_of::<C64>() as f64 * chain;
+            let buffers = step.max(reading_bytes(group, main, bond, entry, threads));
+            let state = tensors * elements + buffers;
             bound = bound.max(state + working);
             // A bound made by max_bond_dim is taken at its word. Without a limit the bound is
             // 2^(n/2), which few circuits come near: there the size is watched during the run.
             if settings.max_bond_dim.is_some() && state > limit {
-                let what = format!("the states of {} wires", group.structure.n_wires());
+                let what = format!("the states of {n} wires and what is read from them");
                 return Err(too_much(&what, state, limit));
             }
         }
@@ -65,24 +82,22 @@ impl MemoryPlan {
         // Circuits share the memory only where the bound says that all of them fit: so the number
         // of threads never decides whether a run fits.
         let rows: usize = groups.iter().map(|prepared| prepared.group.rows).sum();
-        // A row may wait, evolved, until those before it have finished (the coherence wants the
-        // first lossy one): half of its two copies or more, once per thread.
-        let share = rows >= threads && results + 1.5 * bound * threads as f64 <= limit;
+        let share = rows >= threads && results + bound * threads as f64 <= limit;
         let at_once = if share { threads } else { 1 };
         let max_entries = ((limit - results) / 2.0 / entry) as usize;
         Ok(Self { at_once, max_entries })
     }
 }
 
-/// Bounds of the tensor entries of a state and of its largest bond.
-fn state_size(group: &Group, plan: &Plan, limit: Option<usize>) -> (f64, f64) {
+/// What one row of `group` costs on `plan`.
+fn cost_of(group: &Group, plan: &Plan, limit: Option<usize>) -> Cost {
     match &group.loaded {
         LoadedState::Tensors(tensors) => {
             let dims: Vec<usize> =
                 std::iter::once(1).chain(tensors.iter().map(|tensor| tensor.right)).collect();
-            plan.size_from(&group.structure, &dims, limit)
+            plan.cost_from(&group.structure, &dims, limit)
         }
-        _ => (plan.peak_elements(), plan.max_bond()),
+        _ => plan.cost(),
     }
 }
 
@@ -121,11 +136,87 @@ fn request_bytes(group: &Group) -> (f64, f64, String) {
         let bytes = (loaded * size_of::<C64>()) as f64;
         parts.push((0.0, bytes, "the initial state".to_owned()));
     }
+    for wires in group.requests.spectra.iter().map(Vec::len) {
+        let side = wires.min(n - wires).min(MAX_SPECTRUM_SITES);
+        // The matrix, its eigenvectors, and those of its tridiagonal form.
+        let working = 64.0 * numbers(side, 2.0);
+        let what = format!("an entanglement spectrum of {wires} wires");
+        parts.push((rows * 8.0 * numbers(side, 1.0), working, what));
+    }
+    let strings = (group.requests.bitstrings.len() / n) as f64;
+    if strings > 0.0 {
+        let what = format!("the probabilities of {strings} bitstrings");
+        parts.push((rows * 8.0 * strings, strings * (n + 32) as f64, what));
+    }
+    for sampling in &group.requests.samplings {
+        let (shots, wires) = (sampling.shots as f64, sampling.wires.len() as f64);
+        // Bits of all sites and, where each shot has its own basis, letters of all sites.
+        let letters = if sampling.letters.len() > sampling.wires.len() { 2.0 } else { 1.0 };
+        let what = format!("{shots} shots of {wires} wires");
+        parts.push((rows * shots * wires, shots * (8.0 + letters * n as f64), what));
+    }
     let what =
         parts.iter().max_by(|a, b| (a.0 + a.1).total_cmp(&(b.0 + b.1))).map(|part| part.2.clone());
     let kept = parts.iter().map(|part| part.0).sum();
     let working = parts.iter().map(|part| part.1).fold(0.0, f64::max);
     (kept, working, what.unwrap_or_default())
+}
+
+/// Bytes that reading one row takes for environments and left vectors, which grow with the bonds.
+fn reading_bytes(group: &Group, plan: &Plan, bond: f64, entry: f64, threads: usize) -> f64 {
+    let requests = &group.requests;
+    let shots = requests.samplings.iter().map(|sampling| sampling.shots).max().unwrap_or(0);
+    let strings = requests.bitstrings.len() / plan.n_sites();
+    let lines = shots.max(strings);
+    let at_once = lines.min(BATCH * threads) as f64;
+    // Old and new vectors, both outcomes, and the columns gathered for each.
+    let vectors = 6.0 * at_once * bond * entry;
+    let widths = requests.variances.iter().map(|terms| {
+        let terms = requests.variance_terms[terms.clone()].iter();
+        automaton_width(terms.map(|&word| requests.words[word].as_slice()), plan.site_of_wire())
+    });
+    // Of each pair of states the old environment, the product (twice as large) and the new one.
+    let pairs = widths.map(|width| (width * (width + 1) / 2) as f64).fold(0.0, f64::max);
+    let environments = 4.0 * pairs * bond.powi(2) * entry;
+    vectors.max(environments)
+}
+
+/// Most states that the automaton of a sum of words has at one bond: *start*, *done*, and each
+/// distinct rest of a word that began.
+fn automaton_width<'a>(
+    words: impl Iterator<Item = &'a [(usize, LocalOperator)]>,
+    site_of_wire: &[usize],
+) -> usize {
+    // Each rest by its first factor and the number of the rest behind that: its own number and the
+    // first site that a word going on with it has its letter before on.
+    let mut rests: HashMap<(usize, LocalOperator, usize), (usize, usize)> = HashMap::new();
+    for word in words {
+        let mut factors: Vec<(usize, LocalOperator)> = word
+            .iter()
+            .filter(|(_, letter)| *letter != LocalOperator::IDENTITY)
+            .map(|(wire, letter)| (site_of_wire[*wire], *letter))
+            .collect();
+        factors.sort_unstable();
+        let mut behind = 0;
+        for pair in factors.windows(2).rev() {
+            let number = rests.len() + 1;
+            let (site, letter) = pair[1];
+            let rest = rests.entry((site, letter, behind)).or_insert((number, pair[0].0));
+            rest.1 = rest.1.min(pair[0].0);
+            behind = rest.0;
+        }
+    }
+    // A rest is open at the bonds from the letter before it to its own first letter.
+    let mut changes = vec![0_isize; site_of_wire.len() + 1];
+    for ((site, ..), (_, begin)) in &rests {
+        changes[*begin] += 1;
+        changes[*site] -= 1;
+    }
+    let open = changes.iter().scan(0, |open, change| {
+        *open += change;
+        Some(*open)
+    });
+    2 + open.max().unwrap_or(0).unsigned_abs()
 }
 
 fn too_much(what: &str, needed: f64, limit: f64) -> Error {
@@ -152,7 +243,26 @@ fn bytes(count: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use super::{automaton_width, bytes};
+    use crate::local_operator::LocalOperator;
+    use crate::pauli::Pauli;
+
+    #[test]
+    fn the_automaton_is_as_wide_as_its_open_words() {
+        let z = LocalOperator::Pauli(Pauli::Z);
+        let order: Vec<usize> = (0..6).collect();
+        let width = |words: &[Vec<(usize, LocalOperator)>]| {
+            automaton_width(words.iter().map(Vec::as_slice), &order)
+        };
+        let chain: Vec<_> = (0..5).map(|i| vec![(i, z), (i + 1, z)]).collect();
+        assert_eq!(width(&chain), 3);
+        assert_eq!(width(&[vec![(3, z)], vec![]]), 2);
+        // Words that end alike share a state: one for each end that is still to come.
+        let pairs: Vec<_> =
+            (0..6).flat_map(|j| (0..j).map(move |i| vec![(j, z), (i, z)])).collect();
+        assert_eq!(width(&pairs), 2 + 5);
+        assert_eq!(width(&[vec![(0, z), (2, z), (5, z)], vec![(1, z), (5, z)]]), 2 + 2);
+    }
 
     #[test]
     fn sizes_are_readable() {

@@ -42,7 +42,7 @@ impl Prepared {
     pub fn wants_swept(&self, readout: Readout) -> bool {
         let requests = &self.group.requests;
         let tensors_here = requests.tensors && self.tensors.is_none();
-        let drawn = !requests.samplings.is_empty();
-        requests.dense_state || drawn || tensors_here || readout == Readout::State
+        let n = self.group.structure.n_wires();
+        requests.has_global(n, readout) || tensors_here || readout == Readout::State
     }
 }

@@ -15,6 +15,9 @@ pub struct Report {
     pub coherence: f64,
     /// Histories of mid-circuit outcomes that were followed; 1 without such measurements.
     pub branches: usize,
+    /// Probability of the histories that were not followed since each was too unlikely, as a share
+    /// of those that were.
+    pub dropped_branches: f64,
     /// Largest size of a state of the circuit, in bytes.
     pub peak_bytes: u64,
     /// Relative weight discarded at the bond right of each site, summed over the steps there.
@@ -37,6 +40,35 @@ pub struct Report {
 }
 
 impl Report {
+    /// The report of a circuit before any of it is known but the bonds that were cut.
+    pub(crate) fn starting(saturated: Vec<bool>) -> Self {
+        Self {
+            log_norm: 0.0,
+            coherence: f64::NAN,
+            branches: 1,
+            dropped_branches: 0.0,
+            peak_bytes: 0,
+            discarded: Vec::new(),
+            bonds: Vec::new(),
+            largest_bond: 1,
+            saturated,
+            cones: Vec::new(),
+            methods: MethodCounts::default(),
+            sweeps: 0,
+            seconds: 0.0,
+        }
+    }
+
+    /// Adds the report of another run for other values of the circuit. The norm is the least of those
+    /// behind the values.
+    pub(crate) fn add_report(&mut self, other: &Self) {
+        self.log_norm = self.log_norm.min(other.log_norm);
+        self.peak_bytes = self.peak_bytes.max(other.peak_bytes);
+        self.largest_bond = self.largest_bond.max(other.largest_bond);
+        self.methods.add(other.methods);
+        self.sweeps += other.sweeps;
+    }
+
     /// Adds one evolution of the circuit, its tensors made of `T`.
     pub(crate) fn add_run<T>(&mut self, log: &EvolutionLog) {
         let bytes = (log.peak_entries * size_of::<T>()) as u64;

@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::local_operator::LocalOperator;
+use crate::mps::{MAX_SPECTRUM_SITES, Readout};
 use crate::pauli::Pauli;
 
 /// Shots to draw from the final state.
@@ -21,8 +23,8 @@ pub struct Sampling {
 /// Values to read from every row of a group.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Requests {
-    /// Distinct Pauli words as `(wire, letter)` lists; the empty list is the identity.
-    pub words: Vec<Vec<(usize, Pauli)>>,
+    /// Distinct words as `(wire, letter)` lists; the empty list is the identity.
+    pub words: Vec<Vec<(usize, LocalOperator)>>,
     /// Sums of words whose variance is asked: ranges of `variance_terms`.
     pub variances: Vec<Range<usize>>,
     /// Index of the word of each term.
@@ -52,16 +54,25 @@ pub struct Requests {
 impl Requests {
     /// Whether some value is of few wires (read with the chosen readout).
     #[must_use]
-    pub fn has_local(&self) -> bool {
+    pub fn has_local(&self, n_wires: usize, readout: Readout) -> bool {
         !(self.words.is_empty()
             && self.variances.is_empty()
             && self.probabilities.is_empty()
             && self.densities.is_empty())
+            || self.spectra.iter().any(|wires| spectrum_is_local(wires, n_wires, readout))
     }
 
-    /// Whether some value is of the whole state.
-    pub(crate) fn wants_state(&self) -> bool {
-        self.dense_state || self.tensors || !self.samplings.is_empty()
+    /// Whether some value is of the state as a whole (read from the swept state).
+    #[must_use]
+    pub fn has_global(&self, n_wires: usize, readout: Readout) -> bool {
+        self.dense_state || self.has_canonical(n_wires, readout)
+    }
+
+    /// Whether some value is read from the canonical form of the swept state.
+    #[must_use]
+    pub fn has_canonical(&self, n_wires: usize, readout: Readout) -> bool {
+        !(self.bitstrings.is_empty() && self.samplings.is_empty())
+            || self.spectra.iter().any(|wires| !spectrum_is_local(wires, n_wires, readout))
     }
 
     /// Whether the tensors of the state are all that is asked.
@@ -77,12 +88,17 @@ impl Requests {
         let densities = self.densities.iter().map(|wires| outcomes(wires.len(), 2.0));
         let dense = if self.dense_state { outcomes(n_wires, 1.0) } else { 0.0 };
         let terms = (self.words.len() + 10 * self.variance_terms.len()) as f64;
-        let shots: usize = self.samplings.iter().map(|sampling| sampling.shots).sum();
-        let sampled = 1e2 * (shots * n_wires) as f64;
-        1e3 * (terms + probabilities.sum::<f64>() + densities.sum::<f64>()) + 1e2 * dense + sampled
+        let spectra = self.spectra.iter().map(|wires| {
+            outcomes(wires.len().min(n_wires - wires.len()).min(MAX_SPECTRUM_SITES), 3.0)
+        });
+        let shots = self.samplings.iter().map(|sampling| (sampling.shots * n_wires) as f64);
+        let bits = shots.sum::<f64>() + self.bitstrings.len() as f64;
+        1e3 * (terms + probabilities.sum::<f64>() + densities.sum::<f64>())
+            + 1e2 * (dense + bits + spectra.sum::<f64>())
     }
 
-    /// Wires of every few-wire value: words, variances, probabilities, densities, in this order.
+    /// Wires of every value that has a light cone: words, variances, probabilities, densities,
+    /// spectra, in this order.
     pub(crate) fn supports(&self) -> Vec<Vec<usize>> {
         let word = |index: usize| self.words[index].iter().map(|(wire, _)| *wire);
         let words = (0..self.words.len()).map(|index| word(index).collect());
@@ -93,7 +109,7 @@ impl Requests {
             wires.dedup();
             wires
         });
-        let lists = self.probabilities.iter().chain(&self.densities).cloned();
+        let lists = self.probabilities.iter().chain(&self.densities).chain(&self.spectra).cloned();
         words.chain(variances).chain(lists).collect()
     }
 
@@ -170,4 +186,11 @@ impl Requests {
         let start = if self.variance_coefficients.len() == terms { 0 } else { row * terms };
         &self.variance_coefficients[start..start + terms]
     }
+}
+
+/// Whether a spectrum is read like other few-wire values: that of few wires, at most half of all,
+/// with the local readout. Others are of the canonical global state, in which the wires and their
+/// complement have one spectrum.
+pub(crate) fn spectrum_is_local(wires: &[usize], n_wires: usize, readout: Readout) -> bool {
+    readout == Readout::Local && wires.len() <= MAX_SPECTRUM_SITES && 2 * wires.len() <= n_wires
 }

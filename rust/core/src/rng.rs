@@ -1,6 +1,22 @@
 //! Counter-based random numbers: every number is a function of a key and its place, so shots can
 //! be drawn in any order, on any number of threads.
 
+/// Draw number of the first mid-circuit measurement; numbers below belong to sites.
+pub const FIRST_MEASUREMENT_DRAW: u64 = 1 << 32;
+
+/// Bits of an attempt's number that hold the number of the shot.
+const SHOT_BITS: u32 = 40;
+
+/// Number of the `n`-th attempt at a shot; that of the first is the shot's own.
+pub(crate) fn attempt(shot: usize, n: u64) -> u64 {
+    shot as u64 | n << SHOT_BITS
+}
+
+/// The shot that an attempt is at.
+pub(crate) fn shot_of(attempt: u64) -> usize {
+    (attempt & ((1 << SHOT_BITS) - 1)) as usize
+}
+
 /// Multipliers and key increments of Philox4x32 (Salmon et al., SC 2011).
 const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const INCREMENTS: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
@@ -78,20 +94,43 @@ mod tests {
     }
 
     #[test]
-    fn every_bit_of_the_key_matters() {
-        let number = |seed: [u64; 2], stream| ShotKey::new(seed, stream).uniform(3, 5);
-        let reference = number([1, 2], 3);
+    fn every_bit_of_seed_stream_shot_and_draw_matters() {
+        let number = |seed: [u64; 2], stream, shot, draw| {
+            ShotKey::new(seed, stream).uniform(shot, draw).to_bits()
+        };
+        let (shot, draw) = (11, 13);
+        let reference = number([3, 5], 7, shot, draw);
         for bit in 0..64 {
-            assert_ne!(reference.to_bits(), number([1 ^ (1 << bit), 2], 3).to_bits());
-            assert_ne!(reference.to_bits(), number([1, 2 ^ (1 << bit)], 3).to_bits());
-            assert_ne!(reference.to_bits(), number([1, 2], 3 ^ (1 << bit)).to_bits());
+            let flip = 1_u64 << bit;
+            for other in [
+                number([3 ^ flip, 5], 7, shot, draw),
+                number([3, 5 ^ flip], 7, shot, draw),
+                number([3, 5], 7 ^ flip, shot, draw),
+                number([3, 5], 7, shot ^ flip, draw),
+                number([3, 5], 7, shot, draw ^ flip),
+            ] {
+                assert_ne!(other, reference);
+            }
         }
     }
 
     #[test]
-    fn numbers_are_uniform() {
-        let key = ShotKey::new([7, 11], 0);
-        let mean = (0..10_000).map(|shot| key.uniform(shot, 1)).sum::<f64>() / 1e4;
-        assert!((mean - 0.5).abs() < 0.015, "{mean}");
+    fn numbers_are_uniform_and_independent_of_their_neighbours() {
+        let key = ShotKey::new([1, 2], 3);
+        let (shots, draws) = (200_u64, 200_u64);
+        let mut cells = [0_u32; 64];
+        for shot in 0..shots {
+            for draw in 0..draws {
+                let cell = |x: f64| (x * 8.0) as usize;
+                let (here, next) = (key.uniform(shot, draw), key.uniform(shot, draw + 1));
+                assert!((0.0..1.0).contains(&here));
+                cells[8 * cell(here) + cell(next)] += 1;
+            }
+        }
+        let expected = (shots * draws) as f64 / 64.0;
+        let chi_square: f64 =
+            cells.iter().map(|n| (f64::from(*n) - expected).powi(2) / expected).sum();
+        // 63 degrees of freedom: below 118 with probability 1 - 3e-5.
+        assert!(chi_square < 118.0, "{chi_square}");
     }
 }

@@ -4,67 +4,35 @@
 //! work; [`Job::execute`] does the work: circuits over threads, or the steps of a level over threads
 //! where circuits are fewer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use rayon::prelude::*;
 
 use crate::cancel::Cancel;
-use crate::circuit::{GateKind, Plan, PlanSettings, Width};
+use crate::circuit::{Plan, PlanSettings};
 use crate::coherence::{CoherenceKey, CoherenceWatch, WORTH_MEASURING, coherence};
 use crate::error::{Error, Result};
 use crate::group::{Group, Precision, Settings};
+use crate::histories::{check_pure, most_histories, run_histories};
 use crate::ieee::IeeeArithmetic;
-use crate::linalg::MethodCounts;
 use crate::memory::MemoryPlan;
 use crate::mps::{
-    Mps, Parallelism, Readout, Scratches, SiteTensor, dense_amplitudes, log_norm_squared,
-    normalised_tensors, pauli_expectations,
+    Mps, Parallelism, Readout, Scratches, canonicalise, log_norm_squared, normalised_tensors,
 };
 use crate::plan_cache::PlanCache;
 use crate::pool::{available_threads, pool};
 use crate::prepared::Prepared;
-use crate::program::{Bonds, Program, Shared};
+use crate::program::{Bonds, Evolved, Program, Shared, sweep_threshold};
 use crate::report::Report;
 use crate::request::Requests;
+use crate::result::{CircuitResult, SampleResult};
 use crate::scalar::{C32, C64, Scalar};
-use crate::values::{SampleResult, Values};
+use crate::values::{FewWire, Values, check_spectra};
 
-/// Global results re-canonicalise once this much weight per bond was discarded. A sweep costs about
-/// one layer; at this threshold the state has all of the fidelity of sweeping after every layer
-/// (n = 14, Haar, depth 16, chi 16: F .4103 against .4104, never swept .4065).
-const SWEEP_WEIGHT_PER_BOND: f64 = 0.004;
 /// Below this many floating-point operations a job runs on the calling thread, in milliseconds.
 const SMALL_JOB: f64 = 2e6;
-
-/// Values and report of one circuit.
-#[derive(Debug, Clone)]
-pub struct CircuitResult {
-    /// ⟨P⟩ of each word.
-    pub words: Vec<f64>,
-    /// Variance of each sum.
-    pub variances: Vec<f64>,
-    /// Each distribution, 2^k entries.
-    pub probabilities: Vec<Vec<f64>>,
-    /// Each density matrix, row-major, 4^k entries.
-    pub densities: Vec<Vec<C64>>,
-    /// Each entanglement spectrum, descending.
-    pub spectra: Vec<Vec<f64>>,
-    /// Natural logarithm of the probability of each bitstring.
-    pub log_probabilities: Vec<f64>,
-    /// Each sampling.
-    pub samples: Vec<SampleResult>,
-    /// Each joint distribution of mid-circuit outcomes.
-    pub outcomes: Vec<Vec<f64>>,
-    /// The site tensors, normalised, in the order of the wires, if asked.
-    pub tensors: Option<Vec<SiteTensor<C64>>>,
-    /// The Schmidt values of the inner bonds, if the tensors are asked.
-    pub schmidt_values: Option<Vec<Vec<f64>>>,
-    /// All amplitudes, if asked.
-    pub dense_state: Option<Vec<C64>>,
-    /// What was discarded.
-    pub report: Report,
-}
 
 /// Results of one group.
 #[derive(Debug, Clone)]
@@ -103,8 +71,12 @@ impl Job {
         for (index, group) in groups.into_iter().enumerate() {
             let prepared = group
                 .check()
-                .and_then(|()| not_yet(&group))
+                .and_then(|()| check_pure(&group))
                 .and_then(|()| Prepared::new(group, plan_settings.clone(), cache))
+                .and_then(|prepared| {
+                    check_spectra(&prepared.main.plan, &prepared.group.requests)?;
+                    Ok(prepared)
+                })
                 .map_err(|error| error.in_group(index))?;
             planned.push(prepared);
         }
@@ -118,9 +90,10 @@ impl Job {
         let flops = self.groups.iter().map(|prepared| {
             let group = &prepared.group;
             let plans = prepared.plans();
-            let steps = plans.map(|plan| plan.flops() + 1e3 * plan.steps().len() as f64);
+            let steps = plans.map(|plan| plan.cost().flops + 1e3 * plan.steps().len() as f64);
             let requests = group.requests.flops(group.structure.n_wires());
-            (steps.sum::<f64>() + requests + group.loaded_flops()) * group.rows as f64
+            let each = (steps.sum::<f64>() + requests) * most_histories(group);
+            (each + group.loaded_flops()) * group.rows as f64
         });
         flops.sum::<f64>() < SMALL_JOB
     }
@@ -172,12 +145,15 @@ impl Job {
             parallelism,
             cancel,
         };
-        let watches: Vec<CoherenceWatch<Mps<T>>> =
-            self.groups.iter().map(|prepared| self.watch(prepared)).collect();
+        let watches: Vec<_> = self.groups.iter().map(|prepared| self.watch(prepared)).collect();
         let run = |&(index, row): &(usize, usize)| {
             let (prepared, watch) = (&self.groups[index], &watches[index]);
-            self.run_row(prepared, row, watch, &shared)
-                .map_err(|error| error.in_row(row).in_group(index))
+            let result = if prepared.main.plan.n_measures() > 0 {
+                run_histories(prepared, row, &shared)
+            } else {
+                self.run_row(prepared, row, watch, &shared)
+            };
+            result.map_err(|error| error.in_row(row).in_group(index))
         };
         let results: Result<Vec<CircuitResult>> = if circuits_share {
             rows.par_iter().map(run).collect()
@@ -185,17 +161,23 @@ impl Job {
             rows.iter().map(run).collect()
         };
         let mut results = results?;
-        for (result, (index, _)) in results.iter_mut().zip(&rows) {
-            result.report.coherence = watches[*index].value();
+        for (index, (watch, prepared)) in watches.iter().zip(&self.groups).enumerate() {
+            for row in watch.wanted() {
+                let value = self
+                    .reported(prepared, row, Bonds::Full, &shared)
+                    .and_then(|full| self.coherence(prepared, row, &full, &shared));
+                watch.set(row, value.map_err(|error| error.in_row(row).in_group(index))?);
+            }
+            watch.remember();
         }
-        for (watch, prepared) in watches.iter().zip(&self.groups) {
-            watch.remember(&prepared.main.coherence);
+        for (result, &(index, row)) in results.iter_mut().zip(&rows) {
+            result.report.coherence = watches[index].value(row);
         }
         Ok(results)
     }
 
     /// What the group knows of its coherence before it runs.
-    fn watch<S>(&self, prepared: &Prepared) -> CoherenceWatch<S> {
+    fn watch<'a>(&self, prepared: &'a Prepared) -> CoherenceWatch<'a> {
         let settings = &self.settings;
         let key = CoherenceKey {
             cutoff: settings.cutoff.to_bits(),
@@ -203,7 +185,9 @@ impl Job {
             method: settings.method,
             swept: prepared.wants_swept(settings.readout),
         };
-        let measurable = settings.max_bond_dim.is_some_and(|limit| limit > 1);
+        // Of a mixture no overlap tells a fidelity.
+        let measurable = settings.max_bond_dim.is_some_and(|limit| limit > 1)
+            && prepared.main.plan.n_measures() == 0;
         CoherenceWatch::new(&prepared.main.coherence, key, measurable)
     }
 
@@ -211,7 +195,7 @@ impl Job {
         &self,
         prepared: &Prepared,
         row: usize,
-        watch: &CoherenceWatch<Mps<T>>,
+        watch: &CoherenceWatch<'_>,
         shared: &Shared<'_, T>,
     ) -> Result<CircuitResult> {
         shared.cancel.check()?;
@@ -219,14 +203,15 @@ impl Job {
         let (group, plan, readout) = (&prepared.group, &*prepared.main.plan, self.settings.readout);
         let program = Program::new(group, row, plan, Bonds::Full, shared)?;
         let requests = &group.requests;
-        let n = plan.n_sites();
+        let (n, mode) = (plan.n_sites(), shared.parallelism);
         // Few-wire values with the local readout want the causal weights of the never-swept state,
         // global ones the swept state: each the same whatever else is asked.
         let threshold = sweep_threshold(n);
         let swept_wanted = prepared.wants_swept(readout);
-        let causal_wanted = readout == Readout::Local && (requests.has_local() || !swept_wanted);
-        let mut causal = causal_wanted.then(|| program.evolve(None, shared)).transpose()?;
-        let mut swept = match &causal {
+        let causal_wanted =
+            readout == Readout::Local && (requests.has_local(n, readout) || !swept_wanted);
+        let causal = causal_wanted.then(|| program.evolve(None, shared)).transpose()?;
+        let swept = match &causal {
             Some(causal) if causal.discarded() <= threshold => None,
             _ if swept_wanted => Some(program.evolve(Some(threshold), shared)?),
             _ => None,
@@ -237,32 +222,32 @@ impl Job {
             return Err(Error::Internal("no state was evolved".to_owned()));
         };
         let values = Values { plan, requests, readout, row };
-        let mut cones = values.cones(&few.log);
+        let mut cones = values.cones(plan.steps(), &few.log.discarded);
         // What a loaded state has lost lies in the past of every value.
         let lost_at_start: f64 = few.loaded.iter().sum();
         cones.iter_mut().for_each(|cone| *cone += lost_at_start);
         let mut discarded = few.loaded.clone();
-        for (step, weight) in plan.steps().iter().zip(&few.log.discarded) {
-            if step.width == Width::Two {
-                discarded[step.site] += weight;
-            }
+        let during = discarded.iter_mut().zip(&few.log.discarded_on_bond);
+        during.for_each(|(bond, weight)| *bond += weight);
+        let log_norm = log_norm_squared(&global.state, shared.cancel)?;
+        if !log_norm.is_finite() {
+            return Err(Error::Numerical(format!("the state has norm zero (ln {log_norm})")));
         }
         let mut report = Report {
-            log_norm: log_norm_squared(&global.state, shared.cancel)?,
-            coherence: f64::NAN,
-            branches: 1,
-            peak_bytes: 0,
+            log_norm,
             discarded,
             bonds: global.state.bond_dims(),
-            largest_bond: 1,
-            saturated: few.log.saturated.clone(),
             cones,
-            methods: MethodCounts::default(),
-            sweeps: 0,
-            seconds: 0.0,
+            ..Report::starting(few.log.saturated.clone())
         };
         for evolved in causal.iter().chain(&swept) {
             report.add_run::<T>(&evolved.log);
+        }
+        // Only a state that lost nothing is canonical as it is.
+        let mut canonical = Cow::Borrowed(&global.state);
+        if requests.has_canonical(n, readout) && global.discarded() > 0.0 {
+            report.methods.add(canonicalise(canonical.to_mut(), shared.cancel)?);
+            report.sweeps += 1;
         }
         let exported = requests.tensors.then(|| -> Result<_> {
             let Some(cached) = &prepared.tensors else {
@@ -277,70 +262,62 @@ impl Job {
             normalised_tensors(&home.state, homeward.phase, shared.cancel)
         });
         let (tensors, schmidt_values) = exported.transpose()?.unzip();
-        let canonical = global.discarded() == 0.0;
         let (few, global) = (&few.state, &global.state);
+        let FewWire { words, variances, probabilities, densities } =
+            values.few_wire(few, mode, shared.cancel)?;
+        let whole = values.whole((few, global, &*canonical), program.phase, mode, shared.cancel)?;
         let mut result = CircuitResult {
-            words: pauli_expectations(
-                few,
-                &values.words(),
-                readout,
-                shared.parallelism,
-                shared.cancel,
-            )?,
-            variances: values.variances(few, shared.cancel)?,
-            probabilities: values.probabilities(few, shared.cancel)?,
-            densities: values.densities(few, shared.cancel)?,
-            spectra: Vec::new(),
-            log_probabilities: Vec::new(),
-            samples: values.samples(global, canonical, shared.parallelism, shared.cancel)?,
-            outcomes: Vec::new(),
+            words,
+            variances,
+            probabilities,
+            densities,
+            spectra: whole.spectra,
+            log_probabilities: whole.log_probabilities,
+            samples: values
+                .samples(&canonical, mode, shared.cancel)?
+                .into_iter()
+                .map(|bits| SampleResult { bits, outcomes: Vec::new() })
+                .collect(),
+            // Of no measurements there is one outcome.
+            outcomes: vec![vec![1.0]; requests.outcomes.len()],
             tensors,
             schmidt_values,
-            dense_state: if requests.dense_state {
-                let mut amplitudes = dense_amplitudes(global, plan.wire_of_site(), shared.cancel)?;
-                amplitudes.iter_mut().for_each(|x| *x *= program.phase);
-                Some(amplitudes)
-            } else {
-                None
-            },
+            dense_state: whole.dense_state,
             report,
         };
-        let reported = swept.take().or_else(|| causal.take());
-        let lossy = reported.filter(|run| watch.is_open() && run.is_cut(WORTH_MEASURING));
-        if let Some((row, full)) = watch.finish(row, lossy.map(|run| run.state)) {
-            let halved = Program::new(group, row, plan, Bonds::Halved, shared)?;
-            let half = halved.evolve(swept_wanted.then_some(threshold), shared)?;
-            watch.set(coherence(&half.state, &full, shared.cancel)?);
+        let reported = swept.or(causal).filter(|run| run.is_cut(WORTH_MEASURING));
+        if watch.finish(row, reported.as_ref().map(Evolved::lost))
+            && let Some(full) = &reported
+        {
+            watch.set(row, self.coherence(prepared, row, &full.state, shared)?);
         }
         result.report.seconds = started.elapsed().as_secs_f64();
         Ok(result)
     }
-}
 
-/// The weight that makes a sweep worth its cost on `n` sites.
-fn sweep_threshold(n: usize) -> f64 {
-    SWEEP_WEIGHT_PER_BOND * (n - 1) as f64
-}
+    /// How the errors of one row add up, whose state at the full bonds is `full`.
+    fn coherence<T: Scalar>(
+        &self,
+        prepared: &Prepared,
+        row: usize,
+        full: &Mps<T>,
+        shared: &Shared<'_, T>,
+    ) -> Result<f64> {
+        let half = self.reported(prepared, row, Bonds::Halved, shared)?;
+        coherence(&half, full, shared.cancel)
+    }
 
-/// What the engine is told but does not do yet.
-fn not_yet(group: &Group) -> Result<()> {
-    let (structure, requests) = (&group.structure, &group.requests);
-    let what = [
-        (structure.gates().any(|gate| !gate.controls.is_empty()), "controlled gates"),
-        (
-            structure.n_matrix_entries() > 0
-                && structure.gates().any(|g| matches!(g.spec.kind, GateKind::UserMany)),
-            "matrices on three or more wires",
-        ),
-        (
-            !structure.measures().is_empty() || !structure.conditions().is_empty(),
-            "mid-circuit measurements",
-        ),
-        (!requests.spectra.is_empty(), "entanglement spectra"),
-        (!requests.bitstrings.is_empty(), "probabilities of bitstrings"),
-    ];
-    match what.iter().find(|(asked, _)| *asked) {
-        Some((_, what)) => Err(Error::Unsupported(format!("the engine does not offer {what} yet"))),
-        None => Ok(()),
+    /// The state of one row whose norm is reported.
+    fn reported<T: Scalar>(
+        &self,
+        prepared: &Prepared,
+        row: usize,
+        bonds: Bonds,
+        shared: &Shared<'_, T>,
+    ) -> Result<Mps<T>> {
+        let plan = &prepared.main.plan;
+        let program = Program::new(&prepared.group, row, plan, bonds, shared)?;
+        let swept = prepared.wants_swept(self.settings.readout);
+        Ok(program.evolve(swept.then_some(sweep_threshold(plan.n_sites())), shared)?.state)
     }
 }

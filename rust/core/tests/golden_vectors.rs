@@ -3,8 +3,8 @@
 
 use bondline::linalg::Method;
 use bondline::mps::{
-    Evolution, Mps, Parallelism, PauliWord, Scratches, Step, StepGate, dense_amplitudes, evolve,
-    log_norm_squared, pauli_expectations,
+    Evolution, Mps, Parallelism, Scratches, Step, StepGate, Word, dense_amplitudes, evolve,
+    log_norm_squared, word_expectations,
 };
 use bondline::{C64, Cancel, Pauli, Readout};
 use serde_json::Value;
@@ -25,7 +25,7 @@ fn integer(value: &Value) -> usize {
     usize::try_from(value.as_u64().unwrap()).unwrap()
 }
 
-fn steps(case: &Value) -> Vec<Step<C64>> {
+fn steps(case: &Value) -> Vec<Step> {
     let limit = case["max_bond_dim"].as_u64().map(|limit| limit as usize);
     let step = |step: &Value| {
         let matrix = complex(&step["matrix"]);
@@ -67,7 +67,7 @@ fn reproduces(case: &Value, method: Method) {
         sweep_threshold: None,
         max_entries: usize::MAX,
     };
-    let mut state = Mps::zeros(n).unwrap();
+    let mut state = Mps::<C64>::zeros(n).unwrap();
     let levels: Vec<_> = (0..steps.len()).map(|step| step..step + 1).collect();
     let log = evolve(
         &mut state,
@@ -88,12 +88,12 @@ fn reproduces(case: &Value, method: Method) {
     assert_close(&log.discarded, &numbers(&expected["discarded"]), &format!("{name} discarded"));
     let norm = log_norm_squared(&state, &Cancel::default()).unwrap().exp();
     assert_close(&[norm], &[expected["norm"].as_f64().unwrap()], &format!("{name} norm"));
-    let z: Vec<_> = (0..n).map(|i| PauliWord::new(&[(i, Pauli::Z)])).collect();
-    let zz: Vec<_> = (1..n).map(|i| PauliWord::new(&[(i - 1, Pauli::Z), (i, Pauli::Z)])).collect();
+    let z: Vec<_> = (0..n).map(|i| Word::new(&[(i, Pauli::Z)])).collect();
+    let zz: Vec<_> = (1..n).map(|i| Word::new(&[(i - 1, Pauli::Z), (i, Pauli::Z)])).collect();
     for (readout, label) in [(Readout::Local, "local"), (Readout::State, "state")] {
         for (words, suffix) in [(&z, "z"), (&zz, "zz")] {
             let key = format!("{label}_{suffix}");
-            let values = pauli_expectations(
+            let values = word_expectations(
                 &state,
                 words,
                 readout,

@@ -336,7 +336,7 @@ fn truncated_loads_are_reported() -> Result<()> {
         [(false, LoadedState::Vectors(vector)), (true, LoadedState::Tensors(tensors))]
     {
         let mut group = group(n, &[], Loaded { wires: wires.clone(), ordered }, state, 1);
-        group.requests.words = vec![vec![(6, Pauli::Z)]];
+        group.requests.words = vec![vec![(6, Pauli::Z.into())]];
         let settings = Settings { max_bond_dim: Some(4), ..settings(Ordering::Given) };
         let result = row(group, &settings)?;
         let report = &result.report;
@@ -367,7 +367,8 @@ fn tensors_are_the_state_in_the_order_of_the_wires() -> Result<()> {
             let mut alone = plain(n as usize, &gates);
             alone.requests = Requests { tensors: true, ..Requests::default() };
             let mut both = alone.clone();
-            both.requests.words = vec![vec![(0, Pauli::Z)], vec![(n as usize - 1, Pauli::X)]];
+            both.requests.words =
+                vec![vec![(0, Pauli::Z.into())], vec![(n as usize - 1, Pauli::X.into())]];
             let mut words = both.clone();
             words.requests.tensors = false;
             for precision in [Precision::Double, Precision::Single] {
@@ -477,9 +478,9 @@ fn wide_tensors_need_the_memory_of_their_bonds() -> Result<()> {
         group(n, &[("CNOT", vec![0, 1], vec![])], loaded, LoadedState::Tensors(tensors), 1);
     group.requests = Requests {
         words: vec![
-            vec![(0, Pauli::Z), (last, Pauli::Z)],
-            vec![(1, Pauli::Z)],
-            vec![(4, Pauli::Z)],
+            vec![(0, Pauli::Z.into()), (last, Pauli::Z.into())],
+            vec![(1, Pauli::Z.into())],
+            vec![(4, Pauli::Z.into())],
         ],
         tensors: true,
         ..Requests::default()

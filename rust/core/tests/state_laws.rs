@@ -1,140 +1,20 @@
 //! The state against a dense vector, at sizes where both can be had.
 #![allow(clippy::unwrap_used, clippy::panic)] // in a test a panic is the report
 
-use std::ops::Range;
+mod steps;
 
-use bondline::linalg::Method;
 use bondline::mps::{
-    Evolution, Mps, Parallelism, PauliSum, PauliWord, Scratches, SiteTensor, Step, StepGate,
-    canonicalise, dense_amplitudes, evolve, log_norm_squared, overlap, pauli_expectations,
-    probabilities, reduced_density_matrix, renyi_two_entropy, schmidt_weights, variance,
-    von_neumann_entropy,
+    Mps, Parallelism, Scratches, SiteTensor, Word, WordSum, canonicalise, dense_amplitudes, evolve,
+    log_norm_squared, overlap, probabilities, reduced_density_matrix, renyi_two_entropy,
+    schmidt_weights, variance, von_neumann_entropy, word_expectations,
 };
 use bondline::{C32, C64, Cancel, Pauli, Readout, Result, Scalar};
+use steps::{apply, brickwall, dense, evolution, inner, run};
 
 const READOUTS: [Readout; 2] = [Readout::Local, Readout::State];
 
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        f64::from((self.0 >> 33) as u32) / f64::from(1_u32 << 30) - 1.0
-    }
-
-    /// A random unitary: Gram-Schmidt on random columns.
-    fn unitary<const ENTRIES: usize>(&mut self, dim: usize) -> [C64; ENTRIES] {
-        let mut columns: Vec<Vec<C64>> = Vec::new();
-        while columns.len() < dim {
-            let mut column: Vec<C64> =
-                (0..dim).map(|_| C64::new(self.next(), self.next())).collect();
-            for other in &columns {
-                let along: C64 = other.iter().zip(&column).map(|(o, c)| o.conj() * c).sum();
-                column.iter_mut().zip(other).for_each(|(c, o)| *c -= o * along);
-            }
-            let norm = column.iter().map(C64::norm_sqr).sum::<f64>().sqrt();
-            if norm > 0.1 {
-                columns.push(column.into_iter().map(|c| c / norm).collect());
-            }
-        }
-        std::array::from_fn(|index| columns[index % dim][index / dim])
-    }
-}
-
-/// A brickwall of random gates with random one-site gates between.
-fn brickwall(
-    n: usize,
-    depth: usize,
-    limit: Option<usize>,
-    seed: u64,
-) -> (Vec<Step<C64>>, Vec<Range<usize>>) {
-    let mut random = Random(seed);
-    let (mut steps, mut levels) = (Vec::new(), Vec::new());
-    for layer in 0..depth {
-        let start = steps.len();
-        for site in 0..n {
-            let gate = StepGate::One(random.unitary::<4>(2));
-            steps.push(Step { site, gate, limit });
-        }
-        levels.push(start..steps.len());
-        let start = steps.len();
-        for site in (layer % 2..n.saturating_sub(1)).step_by(2) {
-            let gate = StepGate::Two(random.unitary::<16>(4), 4);
-            steps.push(Step { site, gate, limit });
-        }
-        levels.push(start..steps.len());
-    }
-    (steps, levels)
-}
-
-fn evolution(cutoff: f64, sweep_threshold: Option<f64>) -> Evolution {
-    Evolution { cutoff, method: Method::Auto, sweep_threshold, max_entries: usize::MAX }
-}
-
-fn run<T: Scalar>(
-    n: usize,
-    steps: &[Step<C64>],
-    levels: &[Range<usize>],
-    evolution: &Evolution,
-) -> Result<(Mps<T>, bondline::mps::EvolutionLog)> {
-    let steps: Vec<Step<T>> = steps
-        .iter()
-        .map(|step| Step {
-            site: step.site,
-            limit: step.limit,
-            gate: match &step.gate {
-                StepGate::One(u) => StepGate::One(u.map(T::from_c64)),
-                StepGate::Two(u, rank) => StepGate::Two(u.map(T::from_c64), *rank),
-            },
-        })
-        .collect();
-    let mut state = Mps::zeros(n)?;
-    let log = evolve(
-        &mut state,
-        &steps,
-        levels,
-        evolution,
-        Parallelism::Sequential,
-        &Scratches::default(),
-        &Cancel::default(),
-    )?;
-    Ok((state, log))
-}
-
-fn values_of<T: Scalar>(state: &Mps<T>, words: &[PauliWord], readout: Readout) -> Result<Vec<f64>> {
-    pauli_expectations(state, words, readout, Parallelism::Sequential, &Cancel::default())
-}
-
-/// The same steps on 2^n amplitudes, site 0 most significant.
-fn dense(n: usize, steps: &[Step<C64>]) -> Vec<C64> {
-    let mut vector = vec![C64::ZERO; 1 << n];
-    vector[0] = C64::ONE;
-    for step in steps {
-        match &step.gate {
-            StepGate::One(u) => apply(&mut vector, n, &[step.site], u),
-            StepGate::Two(u, _) => apply(&mut vector, n, &[step.site, step.site + 1], u),
-        }
-    }
-    vector
-}
-
-fn apply(vector: &mut [C64], n: usize, sites: &[usize], u: &[C64]) {
-    let dim = 1 << sites.len();
-    let old = vector.to_vec();
-    let bit = |index: usize, site: usize| index >> (n - 1 - site) & 1;
-    for (index, value) in vector.iter_mut().enumerate() {
-        let row = sites.iter().fold(0, |row, &site| 2 * row + bit(index, site));
-        *value = (0..dim)
-            .map(|col| {
-                let source = sites.iter().enumerate().fold(index, |source, (place, &site)| {
-                    let wanted = col >> (sites.len() - 1 - place) & 1;
-                    source & !(1 << (n - 1 - site)) | wanted << (n - 1 - site)
-                });
-                u[row * dim + col] * old[source]
-            })
-            .sum();
-    }
+fn values_of<T: Scalar>(state: &Mps<T>, words: &[Word], readout: Readout) -> Result<Vec<f64>> {
+    word_expectations(state, words, readout, Parallelism::Sequential, &Cancel::default())
 }
 
 fn pauli(letter: Pauli) -> [C64; 4] {
@@ -153,10 +33,6 @@ fn apply_word(vector: &[C64], n: usize, factors: &[(usize, Pauli)]) -> Vec<C64> 
         apply(&mut image, n, &[*site], &pauli(*letter));
     }
     image
-}
-
-fn inner(a: &[C64], b: &[C64]) -> C64 {
-    a.iter().zip(b).map(|(x, y)| x.conj() * y).sum()
 }
 
 fn words(n: usize) -> Vec<Vec<(usize, Pauli)>> {
@@ -189,7 +65,7 @@ fn untruncated_values_are_those_of_the_dense_vector() -> Result<()> {
         assert!(state.canonical_error() < 1e-12);
         assert!(log_norm_squared(&state, &Cancel::default())?.abs() < 1e-12);
         let words = words(n);
-        let on_sites: Vec<PauliWord> = words.iter().map(|word| PauliWord::new(word)).collect();
+        let on_sites: Vec<Word> = words.iter().map(|word| Word::new(word)).collect();
         for readout in READOUTS {
             let values = values_of(&state, &on_sites, readout)?;
             for (word, value) in words.iter().zip(&values) {
@@ -197,7 +73,7 @@ fn untruncated_values_are_those_of_the_dense_vector() -> Result<()> {
                 assert!((value - expected).abs() < 1e-11, "{word:?}: {value} {expected}");
             }
             let coefficients: Vec<f64> = (0..words.len()).map(|i| 0.3 - 0.05 * i as f64).collect();
-            let sum = PauliSum { terms: coefficients.iter().copied().zip(&on_sites).collect() };
+            let sum = WordSum { terms: coefficients.iter().copied().zip(&on_sites).collect() };
             let mut image = vec![C64::ZERO; 1 << n];
             for (c, word) in coefficients.iter().zip(&words) {
                 let part = apply_word(&vector, n, word);
@@ -302,7 +178,7 @@ fn a_sweep_restores_the_form_and_changes_nothing_else() -> Result<()> {
     assert!((cosine.log_modulus - norm).abs() < 1e-12);
     assert!((cosine.phase - 1.0).norm() < 1e-12, "the sweep changed the phase");
     // In canonical form both readouts are one state.
-    let words: Vec<PauliWord> = words(n).iter().map(|word| PauliWord::new(word)).collect();
+    let words: Vec<Word> = words(n).iter().map(|word| Word::new(word)).collect();
     let local = values_of(&state, &words, Readout::Local)?;
     let global = values_of(&before, &words, Readout::State)?;
     for (x, y) in local.iter().zip(&global) {
@@ -368,7 +244,7 @@ fn single_precision_is_right_to_1e_4() -> Result<()> {
     let (state, _) = run::<C32>(n, &steps, &levels, &evolution(1e-12, None))?;
     let vector = dense(n, &steps);
     let words = words(n);
-    let on_sites: Vec<PauliWord> = words.iter().map(|word| PauliWord::new(word)).collect();
+    let on_sites: Vec<Word> = words.iter().map(|word| Word::new(word)).collect();
     for readout in READOUTS {
         let values = values_of(&state, &on_sites, readout)?;
         for (word, value) in words.iter().zip(&values) {
@@ -384,7 +260,7 @@ fn deep_lossy_circuits_do_not_underflow() -> Result<()> {
     // A fidelity of about e^-600: its square root is far below what single precision holds.
     let (n, depth) = (24, 600);
     let (steps, levels) = brickwall(n, depth, Some(2), 31);
-    let words: Vec<PauliWord> = words(n).iter().map(|word| PauliWord::new(word)).collect();
+    let words: Vec<Word> = words(n).iter().map(|word| Word::new(word)).collect();
     let (double, _) = run::<C64>(n, &steps, &levels, &evolution(0.0, None))?;
     let (single, _) = run::<C32>(n, &steps, &levels, &evolution(1e-12, None))?;
     let log = log_norm_squared(&double, &Cancel::default())?;
@@ -404,7 +280,7 @@ fn deep_lossy_circuits_do_not_underflow() -> Result<()> {
 fn bits_do_not_depend_on_the_number_of_threads() -> Result<()> {
     let n = 24;
     let (steps, levels) = brickwall(n, 14, Some(48), 4);
-    let words: Vec<PauliWord> = words(n).iter().map(|word| PauliWord::new(word)).collect();
+    let words: Vec<Word> = words(n).iter().map(|word| Word::new(word)).collect();
     let mut seen: Option<(Mps<C64>, Vec<f64>)> = None;
     for threads in [1, 2, 4] {
         let found = bondline::pool(threads)?.install(|| -> Result<_> {
@@ -418,7 +294,7 @@ fn bits_do_not_depend_on_the_number_of_threads() -> Result<()> {
                 &Scratches::default(),
                 &Cancel::default(),
             )?;
-            let values = pauli_expectations(
+            let values = word_expectations(
                 &state,
                 &words,
                 Readout::Local,
@@ -447,7 +323,7 @@ fn a_set_flag_stops_the_evolution_and_a_small_limit_refuses_it() {
             flag.set();
         }
         evolve(
-            &mut Mps::zeros(8).unwrap(),
+            &mut Mps::<C64>::zeros(8).unwrap(),
             &steps,
             &levels,
             &evolution,

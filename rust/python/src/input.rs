@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bondline::circuit::{CircuitArrays, Condition, Loaded, Measure, Structure};
 use bondline::mps::SiteTensor;
 use bondline::{
-    C64, Error, Group, LoadedState, Method, Ordering, Pauli, Precision, Readout, Requests,
-    Sampling, Settings,
+    C64, Error, Group, LoadedState, LocalOperator, Method, Ordering, Pauli, Precision, Readout,
+    Requests, Sampling, Settings,
 };
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
@@ -54,9 +54,11 @@ fn measures(source: &Bound<'_, PyAny>) -> PyResult<Vec<Measure>> {
     let outcomes = array::<i8>(source, "measure_postselects")?;
     let measures = resets.into_iter().zip(outcomes);
     Ok(measures
-        .map(|(reset, outcome)| Measure {
+        .map(|(reset, code)| Measure {
             reset,
-            postselect: (outcome >= 0).then_some(outcome == 1),
+            // 0 or 1 keeps shots with this outcome; 2 or 3 brings every shot to it.
+            postselect: (code >= 0).then_some(code % 2 == 1),
+            fill: code >= 2,
         })
         .collect())
 }
@@ -147,13 +149,15 @@ fn requests(source: &Bound<'_, PyAny>) -> PyResult<Result<Requests, Error>> {
     let mut words = Vec::with_capacity(word_counts.len());
     let mut factors = word_wires.iter().zip(&word_letters);
     for count in &word_counts {
-        let word: Option<Vec<(usize, Pauli)>> = factors
+        let word: Option<Vec<(usize, LocalOperator)>> = factors
             .by_ref()
             .take(*count as usize)
-            .map(|(wire, code)| Some((*wire as usize, Pauli::from_code(*code)?)))
+            .map(|(wire, code)| Some((*wire as usize, LocalOperator::from_code(*code)?)))
             .collect();
         let Some(word) = word else {
-            return Ok(Err(Error::invalid("expected letters 0 (I), 1 (X), 2 (Y) or 3 (Z)")));
+            return Ok(Err(Error::invalid(
+                "expected letters 0 (I), 1 (X), 2 (Y), 3 (Z), 4 (|0⟩⟨0|) or 5 (|1⟩⟨1|)",
+            )));
         };
         words.push(word);
     }

@@ -28,6 +28,7 @@ pub struct GroupResult {
     log_norm: Py<PyArray1<f64>>,
     coherence: Py<PyArray1<f64>>,
     branches: Py<PyArray1<u32>>,
+    dropped_branches: Py<PyArray1<f64>>,
     peak_bytes: Py<PyArray1<u64>>,
     discarded: Py<PyArray2<f64>>,
     bonds: Py<PyArray2<u32>>,
@@ -115,6 +116,7 @@ impl GroupResult {
             log_norm: column(py, &rows, |report| report.log_norm),
             coherence: column(py, &rows, |report| report.coherence),
             branches: column(py, &rows, |report| report.branches as u32),
+            dropped_branches: column(py, &rows, |report| report.dropped_branches),
             peak_bytes: column(py, &rows, |report| report.peak_bytes),
             discarded: table(py, &rows, n_bonds, |row| &row.report.discarded)?,
             bonds: owned_table(py, &rows, n_bonds, |row| {
@@ -130,7 +132,7 @@ impl GroupResult {
             methods: by_method.unbind(),
             sweeps: column(py, &rows, |report| report.sweeps as u32),
             seconds: column(py, &rows, |report| report.seconds),
-            n_steps: plan.n_two_site_steps(),
+            n_steps: plan.n_truncating_steps(),
             wire_of_site: Array1::from_iter(plan.wire_of_site().iter().map(|wire| *wire as u32))
                 .into_pyarray(py)
                 .unbind(),

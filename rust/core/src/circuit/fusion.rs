@@ -1,22 +1,20 @@
 //! Merges operations on sites into steps: every operation lands in exactly one.
 //!
 //! One-site operations join the last step on their site, two-site operations the last step if it
-//! is on the same pair and truncates alike; so a step is as large as the order of operations
-//! allows, and the number of truncations as small.
+//! is on the same pair; so a step is as large as the order of operations allows, and the number of
+//! truncations as small. An operation on more sites is a step of its own.
 
 use super::parts::{SiteOperation, Width};
 
 /// A step before it is scheduled.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct FusedStep {
-    /// The site, or the left one of two.
+    /// The site, or the leftmost one.
     pub(super) site: usize,
-    /// One site or two.
+    /// How many sites.
     pub(super) width: Width,
     /// Bound of the operator Schmidt rank.
     pub(super) rank: usize,
-    /// Largest bond that the step may leave.
-    pub(super) limit: Option<usize>,
 }
 
 /// Operations gathered into steps.
@@ -41,17 +39,15 @@ pub(super) fn fuse(operations: &[SiteOperation], n_sites: usize) -> Fused {
 
     for operation in operations {
         let site = operation.site;
-        let joined = match operation.width {
-            Width::One => last_on_site[site],
-            Width::Two => {
-                let last = last_on_site[site];
-                // Last on both sites and two wide: it is on this very pair.
-                let same_pair = last != NONE
-                    && last == last_on_site[site + 1]
-                    && steps[last as usize].limit == operation.limit;
-                if same_pair { last } else { NONE }
-            }
+        let last = last_on_site[site];
+        let last_width = steps.get(last as usize).map(|step| step.width);
+        let joins = match (operation.width, last_width) {
+            (Width::One, Some(Width::One | Width::Two)) => true,
+            // Last on both sites and two wide: it is on this very pair.
+            (Width::Two, Some(Width::Two)) => last == last_on_site[site + 1],
+            _ => false,
         };
+        let joined = if joins { last } else { NONE };
         if joined != NONE {
             let step = &mut steps[joined as usize];
             step.rank = (step.rank * operation.rank).min(4);
@@ -59,15 +55,15 @@ pub(super) fn fuse(operations: &[SiteOperation], n_sites: usize) -> Fused {
             continue;
         }
         let opened = steps.len() as u32;
-        let SiteOperation { width, rank, limit, .. } = *operation;
-        steps.push(FusedStep { site, width, rank, limit });
+        let SiteOperation { width, rank, .. } = *operation;
+        steps.push(FusedStep { site, width, rank });
         absorbed_by.push(NONE);
         step_of_operation.push(opened);
-        let sites = if width == Width::One { site..=site } else { site..=site + 1 };
-        for last in &mut last_on_site[sites] {
-            // A one-site step that is still the last on its site is also the first: those after a
-            // two-site step joined it. So nothing precedes it, and it may act later.
-            if *last != NONE && steps[*last as usize].width == Width::One {
+        for last in &mut last_on_site[site..site + width.sites()] {
+            // Nothing came after the one-site step that is still the last on its site, so it may
+            // act later: within a two-site step.
+            let one_site = steps.get(*last as usize).is_some_and(|step| step.width == Width::One);
+            if one_site && width == Width::Two {
                 absorbed_by[*last as usize] = opened;
             }
             *last = opened;

@@ -5,6 +5,7 @@
 
 use super::C64;
 use super::gate_matrices as m;
+use super::many_wire_matrices as many;
 
 /// Set in a gate id of a [`Structure`](super::Structure): the adjoint (conjugate transpose) of the
 /// gate.
@@ -19,8 +20,8 @@ pub struct GateSpec {
     pub wires: usize,
     /// Real parameters that it consumes.
     pub parameters: usize,
-    /// Bound of its operator Schmidt rank, for any parameters: 1, 2 or 4. A bond grows at most by
-    /// this factor.
+    /// Bound of its operator Schmidt rank between any two parts of its wires, for any parameters:
+    /// 1, 2 or 4 up to two wires. A bond grows at most by this factor.
     pub rank: usize,
     /// What the gate does to the state.
     pub kind: GateKind,
@@ -33,6 +34,8 @@ pub enum GateKind {
     One(fn(&[f64]) -> [C64; 4]),
     /// Two wires; the 4×4 matrix, row-major, first wire most significant.
     Two(fn(&[f64]) -> [C64; 16]),
+    /// A few wires; the matrix, row-major, first wire most significant.
+    Many(fn(&[f64]) -> Vec<C64>),
     /// Two wires trade places (SWAP): a change of names, no step at all.
     Relabel,
     /// exp(−iθ/2 · P) with a Pauli word P on any number of wires.
@@ -46,7 +49,7 @@ pub enum GateKind {
     UserOne,
     /// A 4×4 unitary given entry by entry, first wire most significant.
     UserTwo,
-    /// A unitary on three or more wires given entry by entry, first wire most significant.
+    /// A unitary on three to eight wires given entry by entry, first wire most significant.
     UserMany,
     /// A measurement of one wire in the middle of the circuit.
     Measure,
@@ -136,13 +139,18 @@ pub static GATES: &[GateSpec] = &[
     other("PauliRot", 0, 1, 2, GateKind::PauliRotation { letters_given: true }),
     other("QubitUnitary1", 1, 0, 1, GateKind::UserOne),
     other("QubitUnitary2", 2, 0, 4, GateKind::UserTwo),
-    other("QubitUnitary", 0, 0, 4, GateKind::UserMany),
+    other("QubitUnitary", 0, 0, 256, GateKind::UserMany),
     other("MidMeasureMP", 1, 0, 1, GateKind::Measure),
+    other("DoubleExcitation", 4, 1, 5, GateKind::Many(many::double_excitation)),
+    other("DoubleExcitationPlus", 4, 1, 5, GateKind::Many(many::double_excitation_plus)),
+    other("DoubleExcitationMinus", 4, 1, 5, GateKind::Many(many::double_excitation_minus)),
+    other("OrbitalRotation", 4, 1, 16, GateKind::Many(many::orbital_rotation)),
 ];
 
 #[cfg(test)]
 mod tests {
     use super::super::matrix::{ZERO, deviation_from_unitary};
+    use super::super::split::split;
     use super::{C64, GATES, GateKind};
 
     const ANGLES: [[f64; 3]; 4] =
@@ -193,6 +201,16 @@ mod tests {
                         let deviation = deviation_from_unitary(&matrix, 4);
                         assert!(deviation < 1e-14, "{}: {deviation}", spec.name);
                         largest_rank = largest_rank.max(operator_rank(&matrix));
+                    }
+                    GateKind::Many(matrix) => {
+                        let matrix = matrix(parameters);
+                        let deviation = deviation_from_unitary(&matrix, 1 << spec.wires);
+                        assert!(deviation < 1e-14, "{}: {deviation}", spec.name);
+                        // Two sites on either side, for every choice of the two.
+                        for order in [[0, 1, 2, 3], [0, 2, 1, 3], [0, 3, 1, 2]] {
+                            let split = split(&matrix, &order).unwrap_or_default();
+                            largest_rank = largest_rank.max(split[1].right);
+                        }
                     }
                     _ => largest_rank = spec.rank,
                 }

@@ -60,6 +60,27 @@ pub(super) fn adjoint4(a: &Matrix4) -> Matrix4 {
     std::array::from_fn(|at| a[(at % 4) * 4 + at / 4].conj())
 }
 
+/// Replaces a row-major `side` × `side` matrix by its conjugate transpose.
+pub(super) fn adjoint_in_place(entries: &mut [C64], side: usize) {
+    for row in 0..side {
+        for column in 0..row {
+            entries.swap(row * side + column, column * side + row);
+        }
+    }
+    entries.iter_mut().for_each(|x| *x = x.conj());
+}
+
+/// `target` where the first wire is `value`.
+pub(super) fn controlled2(value: u8, target: &Matrix2) -> Matrix4 {
+    let mut matrix = [ZERO; 16];
+    let (acts, idle) = if value == 0 { (0, 10) } else { (10, 0) };
+    for (at, x) in target.iter().enumerate() {
+        matrix[acts + at / 2 * 4 + at % 2] = *x;
+    }
+    (matrix[idle], matrix[idle + 5]) = (ONE, ONE);
+    matrix
+}
+
 /// The same operator with its two wires named in the other order: `P a P` with the swap `P`.
 pub(super) fn exchange_wires(a: &Matrix4) -> Matrix4 {
     const SWAPPED: [usize; 4] = [0, 2, 1, 3];

@@ -10,28 +10,32 @@
 
 mod bind;
 mod bonds;
+mod chain;
 mod fusion;
 mod gate_matrices;
 mod gate_table;
-mod ladder;
 mod layout;
+mod many_wire_matrices;
 mod matrix;
+mod operator;
 mod order;
 mod parts;
 mod pauli_rotation;
 mod plan;
 mod route;
 mod schedule;
+mod split;
 mod structure;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_input;
 
-pub use bind::Bound;
+pub use bind::{Bound, StepMatrix};
 pub use gate_table::{ADJOINT_BIT, GATES, GateKind, GateSpec};
+pub use layout::Cost;
 pub use order::Ordering;
-pub use parts::{Fixed, Part, Placement, PlannedStep, Source, Width};
+pub use parts::{Fixed, Part, Placement, PlannedStep, Segment, Source, Width};
 pub use plan::{Plan, PlanSettings};
 pub use structure::{CircuitArrays, Condition, Gate, Loaded, Measure, Structure};
 

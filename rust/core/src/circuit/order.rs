@@ -1,6 +1,5 @@
 //! Which wire starts on which site.
 
-use super::gate_table::GateKind;
 use super::layout::{Layout, lay_out};
 use super::plan::PlanSettings;
 use super::route::Routing;
@@ -256,10 +255,10 @@ fn edges(structure: &Structure) -> Vec<(u32, u32)> {
     let mut started_as: Vec<u32> = (0..structure.n_wires() as u32).collect();
     let mut edges = Vec::with_capacity(2 * structure.n_gates());
     for gate in structure.gates() {
-        if let (GateKind::Relabel, &[a, b]) = (gate.spec.kind, gate.wires) {
+        if let (true, &[a, b]) = (gate.only_renames(), gate.wires) {
             started_as.swap(a as usize, b as usize);
         }
-        // A chain through a wide rotation rather than all its pairs: what counts is the span.
+        // A chain through a gate on many wires rather than all its pairs: what counts is the span.
         let mut previous = None;
         for wire in gate.interacting_wires() {
             let wire = started_as[wire as usize];

@@ -1,5 +1,5 @@
-//! What a fused step is made of: each part is one 2×2 or 4×4 matrix and where its numbers come
-//! from.
+//! What a step is made of: each part is one 2×2 or 4×4 matrix, or an operator on many sites, and
+//! where its numbers come from.
 
 use std::ops::Range;
 
@@ -12,21 +12,43 @@ pub enum Width {
     One,
     /// Sites i and i + 1.
     Two,
+    /// That many sites from i, three or more: a step of a single part.
+    Chain(u32),
 }
 
-/// One step on one site or on two neighbouring ones.
+impl Width {
+    /// The number of sites.
+    #[must_use]
+    pub fn sites(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Two => 2,
+            Self::Chain(sites) => sites as usize,
+        }
+    }
+}
+
+/// One step on neighbouring sites.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedStep {
-    /// The site, or the left one of two.
+    /// The site, or the leftmost one.
     pub site: usize,
-    /// One site or two.
+    /// How many sites.
     pub width: Width,
-    /// Bound of the operator Schmidt rank, for any parameters: 1, 2 or 4.
+    /// Bound of the operator Schmidt rank, for any parameters: 1, 2 or 4 on one or two sites, on
+    /// more the largest between any two of them.
     pub rank: usize,
-    /// Largest bond that the step may leave; `None` for no limit. Usually `max_bond_dim`, inside a
-    /// ladder two or four times that. On one site it says nothing.
+    /// Largest bond that the step may leave; `None` for no limit. On one site it says nothing.
     pub limit: Option<usize>,
     pub(super) parts: Range<usize>,
+}
+
+impl PlannedStep {
+    /// Its sites.
+    #[must_use]
+    pub fn span(&self) -> Range<usize> {
+        self.site..self.site + self.width.sites()
+    }
 }
 
 /// Where a part's matrix acts within its step, whose sites are i and (for two sites) i + 1.
@@ -36,7 +58,7 @@ pub enum Placement {
     First,
     /// A 2×2 on site i + 1.
     Second,
-    /// A 4×4 whose first wire is on site i.
+    /// A 4×4 whose first wire is on site i; or an operator on all sites of the step.
     Forward,
     /// A 4×4 whose first wire is on site i + 1.
     Reversed,
@@ -47,14 +69,6 @@ pub enum Placement {
 pub enum Fixed {
     /// 4×4: two wires trade sites.
     Swap,
-    /// 4×4: controlled X, the control being the part's first wire.
-    Cnot,
-    /// 2×2: X to Z and back.
-    Hadamard,
-    /// 2×2: exp(−iπ/4 X), takes Y to Z.
-    QuarterX,
-    /// 2×2: exp(iπ/4 X), takes Z to Y.
-    QuarterXBack,
 }
 
 /// Where the numbers of a part's matrix come from.
@@ -75,6 +89,11 @@ pub enum Source {
     },
     /// A matrix of the planner's own.
     Fixed(Fixed),
+    /// The operator of a gate on many sites.
+    Chain {
+        /// Position in the plan's list of such gates.
+        chain: u32,
+    },
 }
 
 /// One factor of a step's matrix.
@@ -95,17 +114,27 @@ pub(super) struct PhaseFactor {
     pub(super) scale: f64,
 }
 
+/// What happens up to a mid-circuit measurement, or after the last one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// Its share of the plan's steps.
+    pub steps: Range<usize>,
+    /// Its share of the plan's levels.
+    pub levels: Range<usize>,
+    pub(super) phases: Range<usize>,
+    /// The site measured at its end; `None` for the last segment.
+    pub measured: Option<usize>,
+}
+
 /// One operation on sites, before fusion.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct SiteOperation {
-    /// The site, or the left one of two.
+    /// The site, or the leftmost one.
     pub(super) site: usize,
-    /// One site or two.
+    /// How many sites.
     pub(super) width: Width,
     /// Bound of the operator Schmidt rank; 1 on one site.
     pub(super) rank: usize,
-    /// Largest bond that a two-site operation may leave.
-    pub(super) limit: Option<usize>,
-    /// Its matrix: First on one site, Forward or Reversed on two.
+    /// Its matrix: First on one site, Forward or Reversed on more.
     pub(super) part: Part,
 }

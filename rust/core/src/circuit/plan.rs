@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use super::bonds::BondBounds;
-use super::layout::{Layout, dry_run};
+use super::chain::Chain;
+use super::layout::{Cost, Layout, dry_run};
 use super::order::{Ordering, lay_out_in_order};
-use super::parts::{Part, PhaseFactor, PlannedStep, Width};
+use super::parts::{Part, PhaseFactor, PlannedStep, Segment, Width};
 use super::structure::Structure;
 use crate::error::{Error, Result};
 
@@ -66,16 +67,23 @@ impl Plan {
         &self.layout.levels
     }
 
+    /// The stretches between mid-circuit measurements, one more than those: measurement m ends
+    /// segment m.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.layout.segments
+    }
+
     /// Mid-circuit measurements of the circuit.
     #[must_use]
     pub fn n_measures(&self) -> usize {
         self.sizes[4]
     }
 
-    /// Number of steps on two sites: those that cost and those that truncate.
+    /// Number of steps on two sites or more: those that cost and those that truncate.
     #[must_use]
-    pub fn n_two_site_steps(&self) -> usize {
-        self.layout.steps.iter().filter(|step| step.width == Width::Two).count()
+    pub fn n_truncating_steps(&self) -> usize {
+        self.layout.steps.iter().filter(|step| step.width != Width::One).count()
     }
 
     /// The factors of a step's matrix, the first to act first.
@@ -112,38 +120,25 @@ impl Plan {
             && one.parts == two.parts
     }
 
-    /// `(peak_elements, max_bond)` for an initial state with bond `dims[k]` after the first k of its
+    /// What running from an initial state costs, the state with bond `dims[k]` after the first k of its
     /// wires: tensors are often smaller than their number of wires allows.
-    pub(crate) fn size_from(
+    pub(crate) fn cost_from(
         &self,
         structure: &Structure,
         dims: &[usize],
         limit: Option<usize>,
-    ) -> (f64, f64) {
+    ) -> Cost {
         let (loaded, order) = (structure.loaded(), &self.layout.order);
         let bounds = BondBounds::initial(loaded, order, limit).tightened(loaded, order, dims);
-        let cost = dry_run(&self.layout.steps, &self.layout.levels, bounds);
-        (cost.peak_elements, cost.max_bond)
+        let Layout { steps, levels, segments, parts, chains, .. } = &self.layout;
+        dry_run(steps, levels, segments, (parts, chains), bounds)
     }
 
-    /// Bound of the largest number of tensor elements Σ 2·l·r that the state has at any time, from
-    /// a dry run: a step of operator rank R makes a bond m at most min(R·m, 2l, 2r, limit).
+    /// What running from |0…0⟩, or from vectors of amplitudes, costs: from a dry run in which a step
+    /// of operator rank R makes a bond m at most min(R·m, 2l, 2r, limit).
     #[must_use]
-    pub fn peak_elements(&self) -> f64 {
-        self.layout.cost.peak_elements
-    }
-
-    /// Rough bound of the floating-point operations: 32·l·r·(m + k + 10·min(l, r)) for each
-    /// two-site step from a middle bond m to k, 32·l·r for a one-site step.
-    #[must_use]
-    pub fn flops(&self) -> f64 {
-        self.layout.cost.flops
-    }
-
-    /// Bound of the largest bond at any time, counted up to 2^100.
-    #[must_use]
-    pub fn max_bond(&self) -> f64 {
-        self.layout.cost.max_bond
+    pub fn cost(&self) -> Cost {
+        self.layout.cost
     }
 
     /// Whether the plan was made for a structure of these sizes.
@@ -151,8 +146,12 @@ impl Plan {
         self.sizes == sizes(structure)
     }
 
-    pub(super) fn phases(&self) -> &[PhaseFactor] {
-        &self.layout.phases
+    pub(super) fn chains(&self) -> &[Chain] {
+        &self.layout.chains
+    }
+
+    pub(super) fn phases(&self, segment: &Segment) -> &[PhaseFactor] {
+        &self.layout.phases[segment.phases.clone()]
     }
 }
 

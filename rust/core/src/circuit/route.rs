@@ -1,7 +1,8 @@
 //! From gates on wires to operations on neighbouring sites.
 //!
 //! Wires move only when two that interact are apart, and never move back: the permutation of wires
-//! over sites is part of the plan.
+//! over sites is part of the plan. A gate on three wires or more acts where they are, on the whole
+//! stretch of sites between them.
 //!
 //! Where two wires meet decides what later gates cost. The running bounds of the bonds price the
 //! moves themselves; with look-ahead, the distance of both wires to their next partners is priced
@@ -10,8 +11,8 @@
 //! tries both.
 
 use super::bonds::{BondBounds, after_step, two_site_flops};
+use super::chain::Chain;
 use super::gate_table::GateKind;
-use super::ladder::wide_rotation;
 use super::parts::{Fixed, Part, PhaseFactor, Placement, SiteOperation, Source, Width};
 use super::structure::{Gate, Structure};
 use crate::pauli::Pauli;
@@ -21,22 +22,36 @@ use crate::pauli::Pauli;
 pub(super) struct Routed {
     /// The operations in the order of the circuit.
     pub(super) operations: Vec<SiteOperation>,
+    /// The gates on three sites or more.
+    pub(super) chains: Vec<Chain>,
     /// The global phases.
     pub(super) phases: Vec<PhaseFactor>,
+    /// The measurements.
+    pub(super) cuts: Vec<Cut>,
     /// Final site of each wire.
     pub(super) site_of_wire: Vec<usize>,
     /// Final wire of each site.
     pub(super) wire_of_site: Vec<usize>,
-    /// Swaps made for distance or for the final order, plus sites that rotations had to bridge; 0 says that no other site
-    /// order can save anything.
+    /// Swaps made for distance or for the final order, plus sites that gates on many wires had to
+    /// bridge; 0 says that no other site order can save anything.
     pub(super) detours: usize,
+}
+
+/// A measurement between operations.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cut {
+    /// Operations before it.
+    pub(super) operations: usize,
+    /// Global phases before it.
+    pub(super) phases: usize,
+    /// The measured site.
+    pub(super) site: usize,
 }
 
 /// How to route.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Routing {
-    /// Largest bond kept; it only enters the choice of meeting points and the limits written on the
-    /// operations.
+    /// Largest bond kept; it only enters the choice of meeting points.
     pub(super) limit: Option<usize>,
     /// Whether meeting points also count what later gates need, see above.
     pub(super) look_ahead: bool,
@@ -86,8 +101,6 @@ struct Router {
     next_partners: Vec<[Option<u32>; 2]>,
     /// Scratch of [`Router::bring_together`].
     moves: MoveCosts,
-    /// Scratch of [`Router::add_rotation`]: where its letters act.
-    word: Vec<(usize, Pauli)>,
 }
 
 impl Router {
@@ -102,75 +115,96 @@ impl Router {
             next_partners: Vec::new(),
             routed: Routed {
                 operations: Vec::with_capacity(n_gates),
+                chains: Vec::new(),
                 phases: Vec::new(),
+                cuts: Vec::new(),
                 site_of_wire,
                 wire_of_site,
                 detours: 0,
             },
             limit,
             moves: MoveCosts::default(),
-            word: Vec::new(),
         }
     }
 
     fn add_gate(&mut self, gate: &Gate<'_>) {
-        let source = Source::Gate { gate: gate.position as u32 };
-        match (gate.spec.kind, gate.wires) {
-            (GateKind::One(_) | GateKind::UserOne, &[wire]) => {
-                self.add_one(self.site(wire), source);
+        match gate.spec.kind {
+            GateKind::Measure => return self.add_cut(gate),
+            GateKind::Relabel if gate.only_renames() => {
+                if let &[first, second] = gate.wires {
+                    self.exchange(self.site(first), self.site(second));
+                }
+                return;
             }
-            (GateKind::Two(_) | GateKind::UserTwo, &[first, second]) => {
-                let left = self.bring_together(gate, first, second);
-                let placement =
-                    if self.site(first) == left { Placement::Forward } else { Placement::Reversed };
-                self.add_two(left, gate.spec.rank, self.limit, Part { source, placement });
-            }
-            (GateKind::Relabel, &[first, second]) => {
-                self.exchange(self.site(first), self.site(second));
-            }
-            (GateKind::PauliRotation { .. }, _) => self.add_rotation(gate),
-            (GateKind::Phase, _) if gate.spec.parameters > 0 => {
-                self.routed.phases.push(PhaseFactor { gate: gate.position as u32, scale: 1.0 });
-            }
-            // The identity; a structure holds no gate with another number of wires than its row's.
             _ => {}
+        }
+        let mut wires = gate.interacting_wires();
+        match [wires.next(), wires.next(), wires.next()] {
+            [None, ..] => self.add_phase(gate),
+            [Some(wire), None, _] => self.add_one(self.site(wire), one_wire_source(gate)),
+            [Some(first), Some(second), None] => self.add_pair(gate, first, second),
+            _ => self.add_chain(gate),
         }
     }
 
-    fn add_rotation(&mut self, gate: &Gate<'_>) {
-        let position = gate.position as u32;
-        let mut word = std::mem::take(&mut self.word);
-        word.clear();
-        let letters = gate.letters.iter().copied().filter(|letter| *letter != Pauli::I);
-        word.extend(gate.interacting_wires().map(|wire| self.site(wire)).zip(letters));
-        match word.as_slice() {
-            [] => self.routed.phases.push(PhaseFactor { gate: position, scale: 0.5 }),
-            &[(site, letter)] => {
-                let letters = [letter, Pauli::I];
-                self.add_one(site, Source::Rotation { gate: position, letters });
-            }
-            &[(first_site, first), (second_site, second)] => {
-                let [a, b] = [first_site, second_site].map(|site| self.routed.wire_of_site[site]);
-                let left = self.bring_together(gate, a as u32, b as u32);
-                let in_order = self.routed.site_of_wire[a] == left;
-                let letters = if in_order { [first, second] } else { [second, first] };
-                let source = Source::Rotation { gate: position, letters };
-                let part = Part { source, placement: Placement::Forward };
-                self.add_two(left, gate.spec.rank, self.limit, part);
-            }
-            _ => {
-                word.sort_unstable_by_key(|&(site, _)| site);
-                let span = word.last().map_or(0, |last| last.0) - word[0].0 + 1;
-                self.routed.detours += span - word.len();
-                wide_rotation(position, &word, self.limit, |operation| {
-                    if operation.width == Width::Two {
-                        self.bounds.apply(operation.site, operation.rank, operation.limit);
-                    }
-                    self.routed.operations.push(operation);
-                });
-            }
-        }
-        self.word = word;
+    fn add_cut(&mut self, gate: &Gate<'_>) {
+        let Some(&wire) = gate.wires.first() else { return };
+        let site = self.site(wire);
+        self.bounds.project(site);
+        let (operations, phases) = (self.routed.operations.len(), self.routed.phases.len());
+        self.routed.cuts.push(Cut { operations, phases, site });
+    }
+
+    fn add_phase(&mut self, gate: &Gate<'_>) {
+        let scale = match gate.spec.kind {
+            GateKind::PauliRotation { .. } => 0.5,
+            _ if gate.spec.parameters > 0 => 1.0,
+            _ => return,
+        };
+        self.routed.phases.push(PhaseFactor { gate: gate.position as u32, scale });
+    }
+
+    fn add_pair(&mut self, gate: &Gate<'_>, first: u32, second: u32) {
+        // U or a phase where the controls agree: 1 + P ⊗ (U − 1).
+        let rank = if gate.controls.is_empty() { gate.spec.rank } else { 2 };
+        let left = self.bring_together(gate.position, rank, first, second);
+        let in_order = self.site(first) == left;
+        let mut letters = gate.acting_letters();
+        let part = match [letters.next(), letters.next()] {
+            [Some(a), Some(b)] => Part {
+                source: Source::Rotation {
+                    gate: gate.position as u32,
+                    letters: if in_order { [a, b] } else { [b, a] },
+                },
+                placement: Placement::Forward,
+            },
+            _ => Part {
+                source: Source::Gate { gate: gate.position as u32 },
+                placement: if in_order { Placement::Forward } else { Placement::Reversed },
+            },
+        };
+        self.add_two(left, rank, part);
+    }
+
+    fn add_chain(&mut self, gate: &Gate<'_>) {
+        let mut places: Vec<u32> =
+            gate.interacting_wires().map(|wire| self.site(wire) as u32).collect();
+        let first = places.iter().copied().min().unwrap_or_default();
+        places.iter_mut().for_each(|place| *place -= first);
+        let wires = places.len();
+        let chain = Chain::new(gate, places);
+        self.routed.detours += chain.sites() - wires;
+        self.bounds.apply_chain(first as usize, &chain.bonds, self.limit);
+        self.routed.operations.push(SiteOperation {
+            site: first as usize,
+            width: Width::Chain(chain.sites() as u32),
+            rank: chain.bonds.iter().copied().max().unwrap_or(1) as usize,
+            part: Part {
+                source: Source::Chain { chain: self.routed.chains.len() as u32 },
+                placement: Placement::Forward,
+            },
+        });
+        self.routed.chains.push(chain);
     }
 
     fn site(&self, wire: u32) -> usize {
@@ -179,13 +213,13 @@ impl Router {
 
     fn add_one(&mut self, site: usize, source: Source) {
         let part = Part { source, placement: Placement::First };
-        let operation = SiteOperation { site, width: Width::One, rank: 1, limit: self.limit, part };
+        let operation = SiteOperation { site, width: Width::One, rank: 1, part };
         self.routed.operations.push(operation);
     }
 
-    fn add_two(&mut self, site: usize, rank: usize, limit: Option<usize>, part: Part) {
-        self.bounds.apply(site, rank, limit);
-        self.routed.operations.push(SiteOperation { site, width: Width::Two, rank, limit, part });
+    fn add_two(&mut self, site: usize, rank: usize, part: Part) {
+        self.bounds.apply(site, rank, self.limit);
+        self.routed.operations.push(SiteOperation { site, width: Width::Two, rank, part });
     }
 
     /// The wires of two sites trade places, in name only.
@@ -196,19 +230,20 @@ impl Router {
         }
     }
 
-    /// Swaps the two wires of `gate` onto neighbouring sites and returns the left one.
-    fn bring_together(&mut self, gate: &Gate<'_>, first: u32, second: u32) -> usize {
+    /// Swaps the two wires of the gate at `position`, of operator rank `rank`, onto neighbouring
+    /// sites and returns the left one.
+    fn bring_together(&mut self, position: usize, rank: usize, first: u32, second: u32) -> usize {
         let (first, second) = (self.site(first), self.site(second));
         let (a, b) = (first.min(second), first.max(second));
         if b == a + 1 {
             return a;
         }
-        let partners = self.next_partners.get(gate.position).copied().unwrap_or_default();
+        let partners = self.next_partners.get(position).copied().unwrap_or_default();
         let mut next_sites = partners.map(|partner| partner.map(|wire| self.site(wire)));
         if first > second {
             next_sites.swap(0, 1);
         }
-        let pair = FarPair { a, b, rank: gate.spec.rank, limit: self.limit, next_sites };
+        let pair = FarPair { a, b, rank, limit: self.limit, next_sites };
         let meeting = self.moves.cheapest_meeting(&self.bounds, &pair);
         for site in a..meeting {
             self.move_apart(site);
@@ -240,8 +275,17 @@ impl Router {
     /// A SWAP on `site`, `site + 1`.
     fn move_apart(&mut self, site: usize) {
         let part = Part { source: Source::Fixed(Fixed::Swap), placement: Placement::Forward };
-        self.add_two(site, 4, self.limit, part);
+        self.add_two(site, 4, part);
         self.exchange(site, site + 1);
+    }
+}
+
+/// A gate on one site: of a rotation without controls the letter says all.
+fn one_wire_source(gate: &Gate<'_>) -> Source {
+    let position = gate.position as u32;
+    match gate.acting_letters().next() {
+        Some(letter) => Source::Rotation { gate: position, letters: [letter, Pauli::I] },
+        None => Source::Gate { gate: position },
     }
 }
 

@@ -1,13 +1,12 @@
 //! Orders steps into levels: what one level holds may run at once.
 //!
-//! A step on sites i, i + 1 writes its two tensors and the Schmidt values between them, and reads
-//! the Schmidt values of the bond left of site i. Those are written only by steps on i − 1, i,
+//! A step on the sites from i writes their tensors and the Schmidt values between them, and reads
+//! the Schmidt values of the bond left of site i. Those are written only by steps on i − 1 and i,
 //! which share site i with it: so steps without a common site are independent.
 
 use std::ops::Range;
 
 use super::fusion::FusedStep;
-use super::parts::Width;
 
 /// Steps in the order in which they run.
 #[derive(Debug)]
@@ -25,10 +24,9 @@ pub(super) fn schedule(steps: &[FusedStep], n_sites: usize) -> Schedule {
     let level_of: Vec<u32> = steps
         .iter()
         .map(|step| {
-            let last = step.site + usize::from(step.width == Width::Two);
-            let level = next_level[step.site].max(next_level[last]);
-            next_level[step.site] = level + 1;
-            next_level[last] = level + 1;
+            let sites = &mut next_level[step.site..step.site + step.width.sites()];
+            let level = sites.iter().copied().max().unwrap_or_default();
+            sites.fill(level + 1);
             level
         })
         .collect();

@@ -27,6 +27,9 @@ pub struct Structure {
     first_entry: Vec<u32>,
 }
 
+/// Wires of a matrix given entry by entry for a gate on many.
+const MANY: std::ops::RangeInclusive<usize> = 3..=8;
+
 /// The flat arrays of a circuit.
 ///
 /// * `gates`: ids of [`GATES`], with [`ADJOINT_BIT`] set for the adjoint of a gate;
@@ -61,6 +64,8 @@ pub struct Measure {
     pub reset: bool,
     /// The only outcome kept, if any.
     pub postselect: Option<bool>,
+    /// Whether shots with the other outcome are brought to the kept one rather than dropped.
+    pub fill: bool,
 }
 
 /// When a conditional gate acts.
@@ -107,15 +112,33 @@ pub struct Gate<'a> {
 }
 
 impl<'a> Gate<'a> {
-    /// The wires that the gate brings into contact, in its order: both of a two-wire gate, those of
-    /// a Pauli rotation whose letter is not I; none of a SWAP, which only renames.
+    /// The wires that the gate brings into contact, in its order: its controls, both of a two-wire
+    /// gate, those of a Pauli rotation whose letter is not I; none of a SWAP that only renames, and
+    /// none of the identity.
     pub(super) fn interacting_wires(&self) -> impl Iterator<Item = u32> + Clone + use<'a> {
-        let (wires, letters) = match self.spec.kind {
-            GateKind::Relabel | GateKind::Phase => (&self.wires[..0], self.letters),
-            _ => (self.wires, self.letters),
+        let (controls, wires) = match self.spec.kind {
+            GateKind::Phase if self.spec.parameters == 0 => (&self.controls[..0], &self.wires[..0]),
+            GateKind::Phase => (self.controls, &self.wires[..0]),
+            GateKind::Relabel if self.only_renames() => (self.controls, &self.wires[..0]),
+            _ => (self.controls, self.wires),
         };
-        let acts = |at: usize| letters.get(at) != Some(&Pauli::I);
-        wires.iter().enumerate().filter(move |(at, _)| acts(*at)).map(|(_, &wire)| wire)
+        let letters = self.letters;
+        let acts = move |at: usize| letters.get(at) != Some(&Pauli::I);
+        let targets = wires.iter().enumerate().filter(move |(at, _)| acts(*at));
+        controls.iter().copied().chain(targets.map(|(_, &wire)| wire))
+    }
+
+    /// The letters that are not I, in the order of their wires.
+    pub(super) fn acting_letters(&self) -> impl Iterator<Item = Pauli> + Clone + use<'a> {
+        self.letters.iter().copied().filter(|letter| *letter != Pauli::I)
+    }
+
+    /// Whether it is a SWAP that is done by calling its wires by each other's names: one that acts
+    /// always.
+    pub(super) fn only_renames(&self) -> bool {
+        matches!(self.spec.kind, GateKind::Relabel)
+            && self.controls.is_empty()
+            && self.condition.is_none()
     }
 
     /// `gate 3 (CNOT on wires 0, 5)`: how messages name it.
@@ -192,6 +215,13 @@ impl Structure {
             n_parameters += spec.parameters;
             n_entries += spec.matrix_entries(targets.len());
             n_measures += usize::from(matches!(spec.kind, GateKind::Measure));
+            if n_entries > u32::MAX as usize {
+                return Err(Error::Unsupported(format!(
+                    "the gates of a circuit may hold at most {} matrix entries, got more at gate \
+                     {position}",
+                    u32::MAX
+                )));
+            }
             structure.first_control.push(n_controls as u32);
             structure.first_wire.push((wires.len() - rest_of_wires.len()) as u32);
             structure.first_letter.push(structure.letters.len() as u32);
@@ -209,7 +239,37 @@ impl Structure {
         structure.gates = gates;
         structure.wires = wires;
         structure.check_rest(&arrays.control_counts, n_controls, n_measures)?;
+        structure.check_measurements()?;
         Ok(structure)
+    }
+
+    /// Checks that every condition looks back, and that measurements are neither conditional, nor
+    /// controlled, nor adjoint.
+    fn check_measurements(&self) -> Result<()> {
+        let mut measured = 0;
+        for gate in self.gates() {
+            let condition = gate.condition.map(|at| &self.condition_table[at]);
+            let is_measure = matches!(gate.spec.kind, GateKind::Measure);
+            let plain = condition.is_none() && gate.controls.is_empty() && !gate.adjoint;
+            let what = if is_measure && !plain {
+                "is a measurement, which can have neither a condition, nor controls, nor an adjoint"
+                    .to_owned()
+            } else {
+                let looked_at = condition.and_then(|c| c.measurements.iter().max());
+                match looked_at {
+                    Some(&last) if last >= measured => format!(
+                        "depends on mid-circuit measurement {last}, but only {measured} come \
+                         before it"
+                    ),
+                    _ => {
+                        measured += u32::from(is_measure);
+                        continue;
+                    }
+                }
+            };
+            return Err(Error::at_gate(gate.position, format!("{} {what}", gate.describe())));
+        }
+        Ok(())
     }
 
     /// Checks what is not checked gate by gate.
@@ -393,7 +453,7 @@ fn describe(position: usize, spec: &GateSpec, adjoint: bool, wires: &[u32]) -> S
 }
 
 fn check_sizes(n_wires: usize, gates: &[u16], wire_counts: &[u32], wires: &[u32]) -> Result<()> {
-    // 16 matrix entries per gate at most: all offsets fit 32 bits below these sizes.
+    // A few parameters, letters and wires per gate: their offsets fit 32 bits below these sizes.
     const MOST_GATES: usize = (u32::MAX / 16) as usize;
     if n_wires == 0 {
         return Err(Error::invalid("a circuit needs at least one wire, got 0"));
@@ -434,10 +494,23 @@ fn check_wires(
             format!("{} cannot have {controls} controls", name()),
         ));
     }
-    if spec.wires != 0 && wires.len() - controls != spec.wires {
+    let targets = wires.len() - controls;
+    if matches!(spec.kind, GateKind::UserMany) && !MANY.contains(&targets) {
         return Err(Error::at_gate(
             position,
-            format!("{} acts on {} wires, got {}", name(), spec.wires, wires.len()),
+            format!(
+                "{} has a matrix on {targets} wires without its controls; expected {} to {} \
+                 (fewer are other rows of the gate table, more must be decomposed)",
+                name(),
+                MANY.start(),
+                MANY.end()
+            ),
+        ));
+    }
+    if spec.wires != 0 && targets != spec.wires {
+        return Err(Error::at_gate(
+            position,
+            format!("{} acts on {} wires, got {targets}", name(), spec.wires),
         ));
     }
     let n_wires = last_use.len();

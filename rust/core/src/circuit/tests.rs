@@ -1,12 +1,13 @@
 //! Laws of plans, checked against dense vectors: whatever the circuit, the site order and the
 //! bond limit, the bound steps multiply to the circuit.
 
-use super::matrix::{ONE, ZERO, adjoint2, adjoint4, kron, multiply2, multiply4};
+use super::matrix::{ONE, ZERO, adjoint_in_place, adjoint2, adjoint4, kron, multiply2, multiply4};
 use super::{
     ADJOINT_BIT, Bound, C64, CircuitArrays, GATES, Gate, GateKind, Ordering, Plan, PlanSettings,
-    Structure, Width,
+    StepMatrix, Structure,
 };
 use crate::error::Result;
+use crate::operator::ChainOperator;
 use crate::pauli::Pauli;
 
 /// splitmix64.
@@ -54,6 +55,41 @@ impl Random {
     }
 }
 
+/// A random unitary on `wires` wires, row-major: random pairs on random wires.
+fn unitary(wires: usize, random: &mut Random) -> Vec<C64> {
+    let side = 1 << wires;
+    let mut rows = vec![Dense { n: wires, amplitudes: vec![ZERO; side] }; side];
+    rows.iter_mut().enumerate().for_each(|(at, row)| row.amplitudes[at] = ONE);
+    for _ in 0..3 * wires {
+        let pair: Vec<usize> =
+            random.distinct(2, wires).into_iter().map(|wire| wire as usize).collect();
+        let matrix = random.unitary4();
+        rows.iter_mut().for_each(|row| row.apply(&pair, &matrix));
+    }
+    rows.into_iter().flat_map(|row| row.amplitudes).collect()
+}
+
+/// All entries of an operator, row-major, first site most significant.
+fn matrix_of(operator: &ChainOperator) -> Vec<C64> {
+    let mut partial = vec![vec![ONE]];
+    let mut side = 1;
+    for site in &operator.sites {
+        assert_eq!(partial.len(), site.left);
+        let mut next = vec![vec![ZERO; 4 * side * side]; site.right];
+        for block in &site.blocks {
+            for (at, x) in partial[block.left].iter().enumerate() {
+                for (entry, y) in block.matrix.iter().enumerate() {
+                    let (row, column) = (2 * (at / side) + entry / 2, 2 * (at % side) + entry % 2);
+                    next[block.right][row * 2 * side + column] += x * y;
+                }
+            }
+        }
+        partial = next;
+        side *= 2;
+    }
+    partial.swap_remove(0)
+}
+
 /// The arrays of a circuit, with its row of numbers.
 #[derive(Default)]
 struct Circuit {
@@ -62,6 +98,8 @@ struct Circuit {
     wire_counts: Vec<u32>,
     wires: Vec<u32>,
     letters: Vec<u8>,
+    control_counts: Vec<u32>,
+    control_values: Vec<u8>,
     parameters: Vec<f64>,
     matrices: Vec<C64>,
 }
@@ -76,7 +114,20 @@ impl Circuit {
     }
 
     fn add(&mut self, name: &str, wires: &[u32], parameters: &[f64]) -> &mut Self {
+        self.add_controlled(name, &[], wires, parameters)
+    }
+
+    /// The first wires are controls, one for each of `values`.
+    fn add_controlled(
+        &mut self,
+        name: &str,
+        values: &[u8],
+        wires: &[u32],
+        parameters: &[f64],
+    ) -> &mut Self {
         self.gates.push(id(name));
+        self.control_counts.push(values.len() as u32);
+        self.control_values.extend(values);
         self.wire_counts.push(wires.len() as u32);
         self.wires.extend(wires);
         self.parameters.extend(parameters);
@@ -85,24 +136,32 @@ impl Circuit {
 
     fn add_random(&mut self, id: usize, random: &mut Random) {
         let spec = &GATES[id];
-        if matches!(spec.kind, GateKind::UserMany | GateKind::Measure) {
+        let targets = match (spec.kind, spec.wires) {
+            // Measurements are no matrices.
+            (GateKind::Measure, _) => return,
+            (GateKind::UserMany, _) => 3 + random.below(3),
+            (_, 0) => random.below(self.n_wires + 1),
+            (_, wires) => wires,
+        };
+        if targets > self.n_wires {
             return;
         }
-        let wires = if spec.wires == 0 { random.below(self.n_wires + 1) } else { spec.wires };
-        if wires > self.n_wires {
-            return;
-        }
+        let free = self.n_wires - targets;
+        let controls = if random.below(2) == 0 { 0 } else { random.below(free + 1) };
         let adjoint = if random.below(3) == 0 { ADJOINT_BIT } else { 0 };
         self.gates.push(id as u16 | adjoint);
-        self.wire_counts.push(wires as u32);
-        self.wires.extend(random.distinct(wires, self.n_wires));
+        self.control_counts.push(controls as u32);
+        self.control_values.extend((0..controls).map(|_| random.below(2) as u8));
+        self.wire_counts.push((controls + targets) as u32);
+        self.wires.extend(random.distinct(controls + targets, self.n_wires));
         self.parameters.extend((0..spec.parameters).map(|_| random.angle()));
         match spec.kind {
             GateKind::PauliRotation { letters_given: true } => {
-                self.letters.extend((0..wires).map(|_| random.below(4) as u8));
+                self.letters.extend((0..targets).map(|_| random.below(4) as u8));
             }
             GateKind::UserOne => self.matrices.extend(random.unitary2()),
             GateKind::UserTwo => self.matrices.extend(random.unitary4()),
+            GateKind::UserMany => self.matrices.extend(unitary(targets, random)),
             _ => {}
         }
     }
@@ -116,6 +175,8 @@ impl Circuit {
             wire_counts: counts,
             wires: wires.clone(),
             letters: letters.clone(),
+            control_counts: self.control_counts.clone(),
+            control_values: self.control_values.clone(),
             ..CircuitArrays::default()
         })
     }
@@ -180,6 +241,20 @@ impl Dense {
     }
 
     fn apply_gate(&mut self, gate: &Gate<'_>, circuit: &Circuit) {
+        let mut acted = self.clone();
+        acted.apply_targets(gate, circuit);
+        let controls: Vec<(usize, bool)> = (gate.controls.iter().zip(gate.control_values))
+            .map(|(&wire, &value)| (self.bit(wire as usize), value == 1))
+            .collect();
+        for (index, x) in acted.amplitudes.into_iter().enumerate() {
+            if controls.iter().all(|&(bit, value)| (index & bit != 0) == value) {
+                self.amplitudes[index] = x;
+            }
+        }
+    }
+
+    /// The gate without its controls.
+    fn apply_targets(&mut self, gate: &Gate<'_>, circuit: &Circuit) {
         let wires: Vec<usize> = gate.wires.iter().map(|&wire| wire as usize).collect();
         let parameters = &circuit.parameters[gate.first_parameter..];
         let parameters = &parameters[..gate.spec.parameters];
@@ -215,15 +290,28 @@ impl Dense {
                 }
                 self.apply(&wires, &matrix);
             }
-            GateKind::UserMany | GateKind::Measure => {}
+            GateKind::Many(_) | GateKind::UserMany => {
+                let side = 1 << wires.len();
+                let mut matrix = match gate.spec.kind {
+                    GateKind::Many(of) => of(parameters),
+                    _ => entries[..side * side].to_vec(),
+                };
+                if gate.adjoint {
+                    adjoint_in_place(&mut matrix, side);
+                }
+                self.apply(&wires, &matrix);
+            }
+            GateKind::Measure => {}
         }
     }
 
     fn apply_steps(&mut self, plan: &Plan, bound: &Bound) {
         for (step, matrix) in plan.steps().iter().zip(&bound.matrices) {
-            match step.width {
-                Width::One => self.apply(&[step.site], &matrix[..4]),
-                Width::Two => self.apply(&[step.site, step.site + 1], matrix),
+            let sites: Vec<usize> = step.span().collect();
+            match matrix {
+                StepMatrix::One(matrix) => self.apply(&sites, matrix),
+                StepMatrix::Two(matrix) => self.apply(&sites, matrix),
+                StepMatrix::Chain(operator) => self.apply(&sites, &matrix_of(operator)),
             }
         }
         self.scale(bound.phase);
@@ -260,8 +348,7 @@ fn check_levels(plan: &Plan) {
         next = level.end;
         let mut used = vec![false; plan.n_sites()];
         for step in &plan.steps()[level.clone()] {
-            let width = if step.width == Width::One { 1 } else { 2 };
-            for used in &mut used[step.site..step.site + width] {
+            for used in &mut used[step.span()] {
                 assert!(!std::mem::replace(used, true), "two steps of a level share a site");
             }
         }
@@ -279,7 +366,7 @@ fn check_against_gates(circuit: &Circuit, random: &mut Random) -> Result<()> {
         for ordering in [Ordering::Given, Ordering::Auto, Ordering::Explicit(explicit.clone())] {
             let plan = Plan::new(&structure, &settings(limit, ordering.clone()))?;
             check_levels(&plan);
-            let bound = plan.bind(&structure, &circuit.parameters, &circuit.matrices)?;
+            let bound = plan.bind(0, &structure, &circuit.parameters, &circuit.matrices, &[])?;
             assert_eq!(bound.matrices.len(), plan.steps().len());
             for (site, &wire) in plan.wire_of_site().iter().enumerate() {
                 assert_eq!(plan.site_of_wire()[wire], site);
@@ -328,8 +415,8 @@ fn steps_multiply_to_the_circuit() -> Result<()> {
 fn every_gate_alone_becomes_its_matrix() -> Result<()> {
     let mut random = Random(2);
     for id in 0..GATES.len() {
-        for _ in 0..3 {
-            let mut circuit = Circuit::new(5);
+        for _ in 0..6 {
+            let mut circuit = Circuit::new(6);
             circuit.add_random(id, &mut random);
             check_against_gates(&circuit, &mut random)?;
         }
@@ -369,8 +456,7 @@ fn dependent_gates_keep_their_order() -> Result<()> {
         let steps = &plan.steps()[level.clone()];
         assert!(steps.is_sorted_by_key(|step| step.site));
         for step in steps {
-            let width = if step.width == Width::One { 1 } else { 2 };
-            let sites = &mut last_level[step.site..step.site + width];
+            let sites = &mut last_level[step.span()];
             // As early as possible: some site of the step was used one level before.
             assert_eq!(sites.iter().copied().max().flatten(), at.checked_sub(1));
             sites.fill(Some(at));
@@ -392,9 +478,9 @@ fn a_chain_of_cnots_with_rotations_is_one_step_per_bond_and_layer() -> Result<()
     }
     let plan = Plan::new(&circuit.structure()?, &settings(Some(8), Ordering::Auto))?;
     assert_eq!(plan.steps().len(), 27);
-    assert!(plan.steps().iter().all(|step| step.width == Width::Two && step.rank == 2));
+    assert!(plan.steps().iter().all(|step| step.span().len() == 2 && step.rank == 2));
     assert_eq!(plan.levels().len(), 9 + 2 * 2);
-    assert!(plan.max_bond() <= 8.0);
+    assert!(plan.cost().max_bond <= 8.0);
     Ok(())
 }
 
@@ -432,36 +518,69 @@ fn swaps_and_identities_make_no_steps() -> Result<()> {
     let plan = Plan::new(&structure, &settings(None, Ordering::Auto))?;
     assert!(plan.steps().is_empty() && plan.levels().is_empty());
     assert_eq!(plan.wire_of_site(), [4, 1, 2, 3, 0]);
-    assert!(plan.flops() < 0.5 && plan.peak_elements() < 10.5 && plan.max_bond() < 1.5);
-    let bound = plan.bind(&structure, &circuit.parameters, &[])?;
+    assert!(
+        plan.cost().flops < 0.5 && plan.cost().peak_elements < 10.5 && plan.cost().max_bond < 1.5
+    );
+    let bound = plan.bind(0, &structure, &circuit.parameters, &[], &[])?;
     assert!((bound.phase - super::gate_matrices::phase(-0.3)).norm() < 1e-15);
     Ok(())
 }
 
 #[test]
-fn inner_steps_of_a_ladder_have_room_and_the_last_on_each_bond_truncates() -> Result<()> {
-    let mut circuit = Circuit::new(8);
-    circuit.add("MultiRZ", &[0, 2, 3, 5, 7], &[0.4]);
+fn one_site_gates_keep_their_place_before_and_after_a_gate_on_many_wires() -> Result<()> {
+    let mut circuit = Circuit::new(5);
+    circuit.add("RX", &[1], &[0.3]).add("RX", &[4], &[0.8]);
+    circuit.add("MultiRZ", &[0, 1, 2, 3], &[0.4]).add("Hadamard", &[1], &[]);
+    circuit.add("CNOT", &[1, 2], &[]).add("CNOT", &[3, 4], &[]).add("RZ", &[1], &[0.7]);
     let structure = circuit.structure()?;
-    let plan = Plan::new(&structure, &settings(Some(3), Ordering::Given))?;
-    let mut last_limit = [None; 7];
-    for step in plan.steps() {
-        last_limit[step.site] = step.limit;
+    let plan = Plan::new(&structure, &settings(Some(5), Ordering::Given))?;
+    let spans: Vec<_> = plan.steps().iter().map(|step| (step.span(), step.limit)).collect();
+    let limit = Some(5);
+    // RX on 4 is part of the CNOT; RX on 1 must act before the rotation, H on 1 after it.
+    assert_eq!(spans, [(1..2, limit), (0..4, limit), (1..3, limit), (3..5, limit)]);
+    assert_eq!(plan.levels(), [0..1, 1..2, 2..4]);
+    check_against_gates(&circuit, &mut Random(9))
+}
+
+#[test]
+fn operators_are_no_wider_than_planned() -> Result<()> {
+    let mut random = Random(8);
+    for _ in 0..400 {
+        let mut circuit = Circuit::new(7);
+        circuit.add_random(random.below(GATES.len()), &mut random);
+        let structure = circuit.structure()?;
+        let plan = Plan::new(&structure, &settings(None, Ordering::Given))?;
+        let bound = plan.bind(0, &structure, &circuit.parameters, &circuit.matrices, &[])?;
+        for matrix in &bound.matrices {
+            let StepMatrix::Chain(operator) = matrix else { continue };
+            let planned = &plan.chains()[0].bonds;
+            assert_eq!(planned.len() + 1, operator.sites.len());
+            let gate = structure.gate(0);
+            for (site, planned) in operator.sites.iter().zip(planned) {
+                assert!(site.right <= *planned as usize, "{}: {planned:?}", gate.describe());
+            }
+        }
     }
-    assert_eq!(last_limit, [Some(3); 7]);
-    assert!(plan.steps().iter().any(|step| step.limit == Some(6)));
-    let unlimited = Plan::new(&structure, &settings(None, Ordering::Given))?;
-    assert!(unlimited.steps().iter().all(|step| step.limit.is_none()));
     Ok(())
 }
 
 #[test]
-fn steps_of_different_limits_stay_apart() -> Result<()> {
-    let mut circuit = Circuit::new(3);
-    circuit.add("CZ", &[0, 1], &[]).add("MultiRZ", &[0, 1, 2], &[0.4]).add("CZ", &[1, 0], &[]);
-    let plan = Plan::new(&circuit.structure()?, &settings(Some(5), Ordering::Given))?;
-    let steps: Vec<_> = plan.steps().iter().map(|step| (step.site, step.limit)).collect();
-    assert_eq!(steps, [(0, Some(5)), (0, Some(10)), (1, Some(5)), (0, Some(5))]);
+fn bonds_grow_by_what_the_operator_needs() -> Result<()> {
+    // A doubly controlled gate on a product state: bonds of 2, whatever the gap.
+    let mut circuit = Circuit::new(9);
+    circuit.add_controlled("PauliX", &[1, 0], &[0, 4, 8], &[]);
+    let plan = Plan::new(&circuit.structure()?, &settings(None, Ordering::Given))?;
+    assert!((plan.cost().max_bond - 2.0).abs() < 1e-12);
+    assert!((plan.cost().peak_elements - f64::from(4 + 7 * 8 + 4)).abs() < 1e-12);
+    // With a limit nothing exceeds it.
+    let mut circuit = Circuit::new(9);
+    for _ in 0..4 {
+        circuit.add("MultiRZ", &[0, 2, 5, 7, 8], &[0.3]);
+    }
+    for (limit, expected) in [(None, 16.0), (Some(3), 3.0)] {
+        let plan = Plan::new(&circuit.structure()?, &settings(limit, Ordering::Given))?;
+        assert!((plan.cost().max_bond - expected).abs() < 1e-12, "{}", plan.cost().max_bond);
+    }
     Ok(())
 }
 
@@ -492,7 +611,7 @@ fn a_thousand_wires_plan_in_bounded_numbers() -> Result<()> {
         circuit.add("CNOT", &[gate, 999 - gate], &[]);
     }
     let plan = Plan::new(&circuit.structure()?, &settings(None, Ordering::Auto))?;
-    assert!(plan.flops().is_finite() && plan.peak_elements().is_finite());
+    assert!(plan.cost().flops.is_finite() && plan.cost().peak_elements.is_finite());
     Ok(())
 }
 
@@ -503,8 +622,8 @@ fn the_product_of_two_unitaries_is_read_left_to_right() -> Result<()> {
     circuit.add("Hadamard", &[0], &[]).add("S", &[0], &[]);
     let structure = circuit.structure()?;
     let plan = Plan::new(&structure, &settings(None, Ordering::Given))?;
-    let bound = plan.bind(&structure, &[], &[])?;
+    let bound = plan.bind(0, &structure, &[], &[], &[])?;
     let expected = multiply2(&super::gate_matrices::s(&[]), &super::gate_matrices::hadamard(&[]));
-    assert_eq!(bound.matrices[0][..4], expected);
+    assert_eq!(bound.matrices, [StepMatrix::One(expected)]);
     Ok(())
 }

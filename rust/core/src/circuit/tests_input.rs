@@ -1,7 +1,10 @@
 //! Every bad input gives the error that names it.
 
 use super::matrix::{ONE, ZERO};
-use super::{C64, CircuitArrays, GATES, Ordering, Plan, PlanSettings, Structure};
+use super::{
+    ADJOINT_BIT, C64, CircuitArrays, Condition, GATES, Measure, Ordering, Plan, PlanSettings,
+    Structure,
+};
 use crate::error::{Error, Result};
 
 fn id(name: &str) -> u16 {
@@ -110,11 +113,73 @@ fn rows() -> Result<()> {
 }
 
 #[test]
+fn matrices_on_many_wires() -> Result<()> {
+    let many = |controls: u32, wires: &[u32]| {
+        Structure::new(CircuitArrays {
+            n_wires: 12,
+            gates: vec![id("QubitUnitary")],
+            wire_counts: vec![wires.len() as u32],
+            wires: wires.to_vec(),
+            control_counts: vec![controls],
+            control_values: vec![1; controls as usize],
+            ..CircuitArrays::default()
+        })
+    };
+    let all: Vec<u32> = (0..12).collect();
+    assert_eq!(blames(many(0, &all[..2]), &["gate 0", "2 wires", "3 to 8"]), Some(0));
+    assert_eq!(blames(many(2, &all[..4]), &["gate 0", "2 wires", "controls"]), Some(0));
+    assert_eq!(blames(many(1, &all[..10]), &["gate 0", "9 wires", "3 to 8"]), Some(0));
+    let structure = many(2, &all[..5])?;
+    let mut unitary = vec![ZERO; 64];
+    unitary.iter_mut().step_by(9).for_each(|x| *x = ONE);
+    structure.check_row(&[], &unitary)?;
+    unitary[9] = C64::new(0.0, 0.9);
+    assert_eq!(blames(structure.check_row(&[], &unitary), &["gate 0", "not unitary"]), Some(0));
+    blames(structure.check_row(&[], &unitary[..63]), &["64 matrix entries", "got 63"]);
+    Ok(())
+}
+
+#[test]
 fn a_plan_refuses_another_structure() -> Result<()> {
     let one = structure(2, &[id("RX")], &[1], &[0], &[])?;
     let other = structure(2, &[id("S")], &[1], &[0], &[])?;
     let settings =
         PlanSettings { max_bond_dim: None, ordering: Ordering::Given, restore_order: false };
-    blames(Plan::new(&one, &settings)?.bind(&other, &[], &[]), &["another circuit structure"]);
+    let plan = Plan::new(&one, &settings)?;
+    blames(plan.bind(0, &other, &[], &[], &[]), &["another circuit structure"]);
+    blames(plan.bind(0, &one, &[0.1], &[], &[true]), &["segment 0 of 1", "got 1 outcomes"]);
+    blames(plan.bind(1, &one, &[0.1], &[], &[true]), &["segment 1 of 1"]);
+    Ok(())
+}
+
+#[test]
+fn conditions_look_back_and_measurements_have_none() -> Result<()> {
+    let measure = Measure { reset: false, postselect: None, fill: false };
+    let circuit = |gates: &[u16], conditions: &[i32], measurements: &[u32]| {
+        Structure::new(CircuitArrays {
+            n_wires: 2,
+            gates: gates.to_vec(),
+            wire_counts: vec![1; gates.len()],
+            wires: vec![0; gates.len()],
+            measures: vec![measure; 2],
+            conditions: conditions.to_vec(),
+            condition_table: vec![Condition {
+                measurements: measurements.to_vec(),
+                holds: vec![true; 1 << measurements.len()],
+            }],
+            ..CircuitArrays::default()
+        })
+    };
+    let (x, m) = (id("PauliX"), id("MidMeasureMP"));
+    circuit(&[m, x, m, x], &[-1, 0, -1, 0], &[0])?;
+    let early = circuit(&[m, x, m, x], &[-1, -1, -1, 0], &[0, 1]);
+    assert!(early.is_ok());
+    let late = circuit(&[m, x, m, x], &[-1, 0, -1, -1], &[0, 1]);
+    let words = ["gate 1", "PauliX", "measurement 1", "only 1 come before"];
+    assert_eq!(blames(late, &words), Some(1));
+    let conditional = circuit(&[m, m, x, x], &[-1, 0, -1, -1], &[0]);
+    assert_eq!(blames(conditional, &["gate 1", "neither a condition"]), Some(1));
+    let adjoint = circuit(&[m, m | ADJOINT_BIT, x], &[], &[0]);
+    assert_eq!(blames(adjoint, &["gate 1", "nor an adjoint"]), Some(1));
     Ok(())
 }

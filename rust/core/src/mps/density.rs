@@ -6,7 +6,9 @@
 use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::linalg::{adjoint_times, matrix_mut};
-use crate::mps::environment::{Environments, Readout, half_transfer, transfer};
+use crate::mps::environment::{
+    Environments, Readout, checked_norm, half_transfer, rescale, transfer,
+};
 use crate::mps::{Mps, dense_amplitudes};
 use crate::scalar::{C64, Scalar};
 
@@ -14,7 +16,8 @@ use crate::scalar::{C64, Scalar};
 /// Sites must be distinct. Cost O(4^k χ³) and the span between the sites.
 ///
 /// # Errors
-/// [`crate::Error::Interrupted`] soon after `cancel` is set.
+/// [`crate::Error::Interrupted`] soon after `cancel` is set; [`crate::Error::Numerical`] if the
+/// state is zero.
 pub fn reduced_density_matrix<T: Scalar>(
     state: &Mps<T>,
     sites: &[usize],
@@ -25,7 +28,7 @@ pub fn reduced_density_matrix<T: Scalar>(
     let mut rho = vec![C64::ZERO; dim * dim];
     let mut leaf = |bra: usize, ket: usize, value| rho[ket * dim + bra] = value;
     walk(state, sites, readout, false, cancel, &mut leaf)?;
-    let trace: f64 = (0..dim).map(|i| rho[i * dim + i].re).sum();
+    let trace = checked_norm((0..dim).map(|i| rho[i * dim + i].re).sum())?;
     for row in 0..dim {
         for col in 0..=row {
             // ρ[ket, bra]; symmetrised, so that it is Hermitian to the last bit.
@@ -41,7 +44,8 @@ pub fn reduced_density_matrix<T: Scalar>(
 /// they sum to 1. Cost O(2^k χ³) and the span between the sites; of all sites O(2^n χ).
 ///
 /// # Errors
-/// [`crate::Error::Interrupted`] soon after `cancel` is set.
+/// [`crate::Error::Interrupted`] soon after `cancel` is set; [`crate::Error::Numerical`] if the
+/// state is zero.
 pub fn probabilities<T: Scalar>(
     state: &Mps<T>,
     sites: &[usize],
@@ -52,12 +56,14 @@ pub fn probabilities<T: Scalar>(
         // Nothing is traced out: both readouts are |amplitude|², a factor χ² cheaper.
         let place_of_site = inverse(sites);
         let amplitudes = dense_amplitudes(state, &place_of_site, cancel)?;
-        return Ok(amplitudes.iter().map(C64::norm_sqr).collect());
+        let found: Vec<f64> = amplitudes.iter().map(C64::norm_sqr).collect();
+        checked_norm(found.iter().sum())?;
+        return Ok(found);
     }
     let mut found = vec![0.0; 1 << sites.len()];
     let mut leaf = |_, ket: usize, value: C64| found[ket] = value.re.max(0.0);
     walk(state, sites, readout, true, cancel, &mut leaf)?;
-    let total: f64 = found.iter().sum();
+    let total = checked_norm(found.iter().sum())?;
     found.iter_mut().for_each(|p| *p /= total);
     Ok(found)
 }
@@ -91,7 +97,7 @@ fn walk<T: Scalar>(
     };
     let environments = &environments;
     let mut walker = Walker { environments, ordered: &ordered, diagonal, cancel, leaf };
-    walker.descend(0, environments.left(first), 0, 0)
+    walker.descend(0, environments.left(first), 0, (0, 0))
 }
 
 struct Walker<'a, 'e, T> {
@@ -103,12 +109,13 @@ struct Walker<'a, 'e, T> {
 }
 
 impl<T: Scalar> Walker<'_, '_, T> {
+    /// `environment` is divided by 2^`exponent`.
     fn descend(
         &mut self,
         depth: usize,
         mut environment: Vec<T>,
-        bra: usize,
-        ket: usize,
+        mut exponent: i32,
+        (bra, ket): (usize, usize),
     ) -> Result<()> {
         self.cancel.check()?;
         let state = self.environments.state();
@@ -118,6 +125,7 @@ impl<T: Scalar> Walker<'_, '_, T> {
             for between in previous + 1..at {
                 let site = &state.sites[between];
                 environment = transfer(&environment, site, site, &mut half);
+                exponent += rescale(&mut environment);
             }
         }
         let site = &state.sites[at];
@@ -140,9 +148,10 @@ impl<T: Scalar> Walker<'_, '_, T> {
             );
             let (bra, ket) = (bra | s << place, ket | t << place);
             if depth + 1 == self.ordered.len() {
-                (self.leaf)(bra, ket, self.environments.close(&next, at));
+                let value = self.environments.close(&next, at) * 2.0_f64.powi(exponent);
+                (self.leaf)(bra, ket, value);
             } else {
-                self.descend(depth + 1, next, bra, ket)?;
+                self.descend(depth + 1, next, exponent, (bra, ket))?;
             }
         }
         Ok(())

@@ -7,7 +7,7 @@
 //! ```
 
 use crate::cancel::Cancel;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::linalg::{adjoint_times, matrix, matrix_mut, times};
 use crate::mps::{Mps, SiteTensor};
 use crate::scalar::{C64, Scalar};
@@ -132,7 +132,7 @@ pub(crate) fn transfer<T: Scalar>(
 }
 
 /// `R'[a b] = Σ_{s c d} conj(B[a s c]) · B[b s d] · R[c d]`
-fn transfer_from_right<T: Scalar>(
+pub(crate) fn transfer_from_right<T: Scalar>(
     environment: &[T],
     site: &SiteTensor<T>,
     product: &mut Vec<T>,
@@ -170,4 +170,38 @@ pub(crate) fn scale_to_one<T: Scalar>(environment: &mut [T]) -> f64 {
         }
     }
     largest.ln()
+}
+
+/// Entries below 2^-`SMALL_EXPONENT` are brought back to about 1 by [`rescale`]: far from where
+/// single precision loses digits, and rarely.
+const SMALL_EXPONENT: i32 = 20;
+
+/// Multiplies a small environment by a power of two, which changes no digit, and returns the
+/// exponent taken out: the environment was `returned · 2^exponent`.
+pub(crate) fn rescale<T: Scalar>(environment: &mut [T]) -> i32 {
+    let largest = environment.iter().fold(0.0_f64, |m, x| m.max(x.norm_sqr())).sqrt();
+    if largest == 0.0 || largest >= 2.0_f64.powi(-SMALL_EXPONENT) {
+        return 0;
+    }
+    // At most 2^100 at once, which single precision holds; the next site takes out the rest.
+    let exponent = (largest.log2().floor() as i32).max(-100);
+    let factor = 2.0_f64.powi(-exponent);
+    for x in environment.iter_mut() {
+        *x = x.scale(factor);
+    }
+    exponent
+}
+
+/// A norm to divide by.
+///
+/// # Errors
+/// [`Error::Numerical`] if it is not a number above zero.
+pub(crate) fn checked_norm(norm: f64) -> Result<f64> {
+    if norm > 0.0 && norm.is_finite() {
+        return Ok(norm);
+    }
+    Err(Error::Numerical(format!(
+        "expected a state of finite norm above zero, got norm {norm}; nothing can be read from a \
+         state of norm zero"
+    )))
 }

@@ -7,9 +7,11 @@ use rayon::prelude::*;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::linalg::{Method, MethodCounts, Truncation};
-use crate::mps::two_site::{Scratches, TwoSiteUpdate, apply_one_site, apply_two_site};
+use crate::mps::chain::{apply_chain, working_entries};
+use crate::mps::two_site::{Scratches, StepUpdate, apply_one_site, apply_two_site};
 use crate::mps::{Mps, SiteTensor, canonicalise};
-use crate::scalar::Scalar;
+use crate::operator::ChainOperator;
+use crate::scalar::{C64, Scalar};
 
 /// Schmidt weights at the middle bond below this foretell weights that a Gram matrix cannot
 /// resolve: measured on weakly entangling circuits, where nearly every Gram attempt was in vain.
@@ -18,22 +20,37 @@ const SMALL_WEIGHT: f64 = 1e-12;
 /// cost more.
 const WORTH_SHARING: f64 = 2e6;
 
-/// A gate on one site or on two neighbouring ones (row-major, left site most significant).
+/// What a step applies.
 #[derive(Debug, Clone, PartialEq)]
-pub enum StepGate<T> {
-    /// 2×2.
-    One([T; 4]),
-    /// 4×4 and a bound of its operator Schmidt rank.
-    Two([T; 16], usize),
+pub enum StepGate {
+    /// On one site: 2×2, row-major.
+    One([C64; 4]),
+    /// On two neighbouring sites: 4×4, row-major, left site most significant, and a bound of its
+    /// operator Schmidt rank.
+    Two([C64; 16], usize),
+    /// On as many neighbouring sites as it has tensors.
+    Chain(ChainOperator),
+}
+
+impl StepGate {
+    /// How many sites it acts on.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Two(..) => 2,
+            Self::Chain(operator) => operator.sites.len(),
+        }
+    }
 }
 
 /// One step of the evolution.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Step<T> {
-    /// The site, or the left one of two.
+pub struct Step {
+    /// The site, or the leftmost one.
     pub site: usize,
     /// What is applied.
-    pub gate: StepGate<T>,
+    pub gate: StepGate,
     /// Largest bond kept; `None` for no limit.
     pub limit: Option<usize>,
 }
@@ -64,8 +81,10 @@ pub enum Parallelism {
 /// What an evolution did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EvolutionLog {
-    /// Relative weight discarded at each step.
+    /// Relative weight discarded at each step; of a step with several bonds their sum.
     pub discarded: Vec<f64>,
+    /// The same, summed over the steps, on each bond (right of each site but the last).
+    pub discarded_on_bond: Vec<f64>,
     /// Bonds (right of each site but the last) that a limit cut at some step.
     pub saturated: Vec<bool>,
     /// Largest bond at any time.
@@ -78,6 +97,14 @@ pub struct EvolutionLog {
     pub sweeps: usize,
 }
 
+impl EvolutionLog {
+    /// Whether something was discarded, so that the state is no longer canonical.
+    #[must_use]
+    pub fn is_lossy(&self) -> bool {
+        self.discarded.iter().any(|weight| *weight > 0.0)
+    }
+}
+
 /// Applies `steps` to `state`. `levels` are ranges of steps; within one, no two share a site.
 ///
 /// # Errors
@@ -85,7 +112,7 @@ pub struct EvolutionLog {
 /// [`Error::Numerical`] if a factorization failed. The state is then unusable.
 pub fn evolve<T: Scalar>(
     state: &mut Mps<T>,
-    steps: &[Step<T>],
+    steps: &[Step],
     levels: &[Range<usize>],
     evolution: &Evolution,
     parallelism: Parallelism,
@@ -94,6 +121,7 @@ pub fn evolve<T: Scalar>(
 ) -> Result<EvolutionLog> {
     let mut log = EvolutionLog {
         discarded: vec![0.0; steps.len()],
+        discarded_on_bond: vec![0.0; state.n_sites() - 1],
         saturated: vec![false; state.n_sites() - 1],
         largest_bond: state.bond_dims().into_iter().max().unwrap_or(1),
         peak_entries: state.n_entries(),
@@ -103,44 +131,47 @@ pub fn evolve<T: Scalar>(
     let mut entries = state.n_entries();
     let mut since_sweep = 0.0;
     for level in levels {
-        let mut pairs = Vec::new();
+        let mut spans = Vec::new();
         for index in level.clone() {
             let step = &steps[index];
-            match &step.gate {
-                StepGate::One(u) => apply_one_site(&mut state.sites[step.site], u),
-                StepGate::Two(gate, rank) => {
-                    let left = take(&mut state.sites[step.site]);
-                    let right = take(&mut state.sites[step.site + 1]);
-                    entries -= left.entries.len() + right.entries.len();
-                    pairs.push(Pair { index, step, gate, rank: *rank, left, right });
-                }
+            if let StepGate::One(u) = &step.gate {
+                apply_one_site(&mut state.sites[step.site], u);
+                continue;
             }
+            let sites = step.site..step.site + step.gate.width();
+            let tensors: Vec<_> = state.sites[sites].iter_mut().map(take).collect();
+            entries -= tensors.iter().map(|tensor| tensor.entries.len()).sum::<usize>();
+            spans.push(Span { index, step, tensors });
         }
-        let run = |pair: &Pair<'_, T>| -> Result<TwoSiteUpdate<T>> {
+        let run = |span: &Span<'_, T>| -> Result<StepUpdate<T>> {
             cancel.check()?;
-            pair.run(&state.schmidt, evolution, scratches)
+            span.run(&state.schmidt, evolution, scratches, cancel)
         };
         let shared = parallelism == Parallelism::Pool
-            && pairs.len() > 1
-            && pairs.iter().map(Pair::flops).sum::<f64>() > WORTH_SHARING;
-        let updates: Vec<Result<TwoSiteUpdate<T>>> = if shared {
-            pairs.par_iter().with_max_len(1).map(run).collect()
+            && spans.len() > 1
+            && spans.iter().map(Span::flops).sum::<f64>() > WORTH_SHARING;
+        let updates: Vec<Result<StepUpdate<T>>> = if shared {
+            spans.par_iter().with_max_len(1).map(run).collect()
         } else {
-            pairs.iter().map(run).collect()
+            spans.iter().map(run).collect()
         };
-        for (pair, update) in pairs.iter().zip(updates) {
+        for (span, update) in spans.iter().zip(updates) {
             let update = update?;
-            let site = pair.step.site;
-            entries += update.left.entries.len() + update.right.entries.len();
-            log.discarded[pair.index] = update.discarded;
-            log.saturated[site] |= update.saturated;
-            log.largest_bond = log.largest_bond.max(update.schmidt.len());
+            let site = span.step.site;
             log.methods.add(update.methods);
-            since_sweep += update.discarded;
             state.log_norm_taken_out += update.log_norm_taken_out;
-            state.sites[site] = update.left;
-            state.sites[site + 1] = update.right;
-            state.schmidt[site + 1] = update.schmidt;
+            for (place, tensor) in state.sites[site..].iter_mut().zip(update.sites) {
+                entries += tensor.entries.len();
+                *place = tensor;
+            }
+            for (at, bond) in update.bonds.into_iter().enumerate() {
+                log.discarded[span.index] += bond.discarded;
+                log.discarded_on_bond[site + at] += bond.discarded;
+                log.saturated[site + at] |= bond.saturated;
+                log.largest_bond = log.largest_bond.max(bond.schmidt.len());
+                state.schmidt[site + at + 1] = bond.schmidt;
+            }
+            since_sweep += log.discarded[span.index];
         }
         log.peak_entries = log.peak_entries.max(entries);
         check_size::<T>(entries, evolution)?;
@@ -154,20 +185,22 @@ pub fn evolve<T: Scalar>(
     Ok(log)
 }
 
-struct Pair<'a, T> {
+/// A step on two sites or more, with the tensors it acts on.
+struct Span<'a, T> {
     index: usize,
-    step: &'a Step<T>,
-    gate: &'a [T; 16],
-    rank: usize,
-    left: SiteTensor<T>,
-    right: SiteTensor<T>,
+    step: &'a Step,
+    tensors: Vec<SiteTensor<T>>,
 }
 
-impl<T: Scalar> Pair<'_, T> {
-    /// Rough cost: the eigenproblem of a (2·right)² matrix and the products around it.
+impl<T: Scalar> Span<'_, T> {
+    /// Rough cost: for each bond the eigenproblem of a (2·right)² matrix and the products around
+    /// it.
     fn flops(&self) -> f64 {
-        let (rows, cols) = (2.0 * self.left.left as f64, 2.0 * self.right.right as f64);
-        60.0 * rows * cols * rows.min(cols)
+        let pairs = self.tensors.windows(2).map(|pair| {
+            let (rows, cols) = (2.0 * pair[0].left as f64, 2.0 * pair[1].right as f64);
+            60.0 * rows * cols * rows.min(cols)
+        });
+        pairs.sum()
     }
 
     fn run(
@@ -175,21 +208,45 @@ impl<T: Scalar> Pair<'_, T> {
         schmidt: &[Vec<f64>],
         evolution: &Evolution,
         scratches: &Scratches<T>,
-    ) -> Result<TwoSiteUpdate<T>> {
-        check_size::<T>(4 * self.left.left * self.right.right, evolution)?;
+        cancel: &Cancel,
+    ) -> Result<StepUpdate<T>> {
         let site = self.step.site;
-        let smallest = schmidt[site + 1].last().map_or(1.0, |s| s * s);
-        let truncation = Truncation {
-            limit: self.step.limit,
-            cutoff: evolution.cutoff,
-            noise_floor: T::NOISE_FLOOR,
-            method: evolution.method,
-            small_weights_expected: smallest < SMALL_WEIGHT,
+        let truncation = |bond: usize| {
+            let smallest = schmidt[bond].last().map_or(1.0, |s| s * s);
+            Truncation {
+                limit: self.step.limit,
+                cutoff: evolution.cutoff,
+                noise_floor: T::NOISE_FLOOR,
+                method: evolution.method,
+                small_weights_expected: smallest < SMALL_WEIGHT,
+            }
         };
-        let (left, right, s) = (&self.left, &self.right, &schmidt[site]);
-        scratches.with(|scratch| {
-            apply_two_site(left, right, s, self.gate, self.rank, &truncation, scratch)
-        })
+        let s = &schmidt[site];
+        match (&self.step.gate, self.tensors.as_slice()) {
+            (StepGate::Two(gate, rank), [left, right]) => {
+                check_size::<T>(4 * left.left * right.right, evolution)?;
+                let truncation = truncation(site + 1);
+                scratches.with(|scratch| {
+                    apply_two_site(left, right, s, gate, *rank, &truncation, scratch)
+                })
+            }
+            (StepGate::Chain(operator), tensors) => {
+                let mut bonds: Vec<usize> = tensors.iter().map(|tensor| tensor.left).collect();
+                bonds.extend(tensors.last().map(|tensor| tensor.right));
+                // Everything in a chain step is in double precision.
+                let working = working_entries(&bonds, operator);
+                check_size::<T>(
+                    working.saturating_mul(size_of::<C64>() / size_of::<T>()),
+                    evolution,
+                )?;
+                let truncations: Vec<_> =
+                    (1..tensors.len()).map(|i| truncation(site + i)).collect();
+                scratches.with(|scratch| {
+                    apply_chain(tensors, s, operator, &truncations, &mut scratch.workspace, cancel)
+                })
+            }
+            _ => Err(Error::Internal("a step holds the tensors of another".to_owned())),
+        }
     }
 }
 

@@ -8,7 +8,9 @@
 //!
 //! Everything here works on sites and steps; what a wire or a gate is, `circuit` knows.
 
+mod bitstrings;
 mod canonical;
+mod chain;
 mod dense;
 mod density;
 mod entropy;
@@ -18,12 +20,16 @@ mod export;
 mod light_cone;
 mod load;
 mod overlap;
-mod pauli;
+mod prefix;
+mod project;
 mod sample;
+mod spectrum;
 mod state;
 mod two_site;
 mod variance;
+mod words;
 
+pub use bitstrings::log_probabilities;
 pub(crate) use canonical::SweepLog;
 pub use canonical::canonicalise;
 pub use dense::dense_amplitudes;
@@ -31,14 +37,18 @@ pub use density::{probabilities, reduced_density_matrix};
 pub use entropy::{renyi_two_entropy, schmidt_weights, von_neumann_entropy};
 pub use environment::Readout;
 pub use evolve::{Evolution, EvolutionLog, Parallelism, Step, StepGate, evolve};
-pub(crate) use export::normalised_tensors;
+pub(crate) use export::{Exported, normalised_tensors};
 pub use light_cone::LightCones;
 pub(crate) use load::{load_amplitudes, load_tensors};
 pub(crate) use overlap::log_norm_of_tensors;
 pub use overlap::{Overlap, log_norm_squared, overlap, overlap_of_tensors};
-pub use pauli::{PauliWord, pauli_expectations};
+pub(crate) use prefix::BATCH;
+pub use project::{outcome_probabilities, project};
 pub use sample::{Bases, sample};
+pub(crate) use spectrum::spectrum_of_density;
+pub use spectrum::{MAX_SPECTRUM_SITES, entanglement_spectrum, spectrum_side};
 pub(crate) use state::check_chain;
 pub use state::{Mps, SiteTensor};
 pub use two_site::{Scratch, Scratches};
-pub use variance::{PauliSum, variance};
+pub use variance::{WordSum, variance};
+pub use words::{Word, word_expectations};

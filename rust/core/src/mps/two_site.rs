@@ -12,7 +12,7 @@ use crate::mps::SiteTensor;
 use crate::scalar::{C64, Scalar};
 
 /// Squared norm below which a power of two is taken out of the left tensor.
-const SMALL_NORM: f64 = 1e-6;
+pub(crate) const SMALL_NORM: f64 = 1e-6;
 
 /// Buffers of a step, reused from step to step.
 pub struct Scratch<T> {
@@ -22,7 +22,7 @@ pub struct Scratch<T> {
     weighted: Vec<C64>,
     /// `Vᴴ` rounded to the state's precision.
     right: Vec<T>,
-    workspace: Workspace,
+    pub(crate) workspace: Workspace,
 }
 
 impl<T> Default for Scratch<T> {
@@ -58,15 +58,21 @@ impl<T> Scratches<T> {
 }
 
 /// What one step leaves behind.
-pub(crate) struct TwoSiteUpdate<T> {
-    pub left: SiteTensor<T>,
-    pub right: SiteTensor<T>,
+pub(crate) struct StepUpdate<T> {
+    /// The tensors of the step's sites, from left to right.
+    pub sites: Vec<SiteTensor<T>>,
+    /// The bonds between them, from left to right.
+    pub bonds: Vec<BondUpdate>,
+    /// Logarithm of the squared norm taken out of the tensors; 0 but for rare steps.
+    pub log_norm_taken_out: f64,
+    pub methods: MethodCounts,
+}
+
+/// What one step leaves on one bond.
+pub(crate) struct BondUpdate {
     pub schmidt: Vec<f64>,
     pub discarded: f64,
-    /// Logarithm of the squared norm taken out of the left tensor; 0 but for rare steps.
-    pub log_norm_taken_out: f64,
     pub saturated: bool,
-    pub methods: MethodCounts,
 }
 
 /// Applies `gate` (row-major, left site most significant) to neighbouring tensors and truncates.
@@ -80,11 +86,11 @@ pub(crate) fn apply_two_site<T: Scalar>(
     left: &SiteTensor<T>,
     right: &SiteTensor<T>,
     left_schmidt: &[f64],
-    gate: &[T; 16],
+    gate: &[C64; 16],
     rank: usize,
     truncation: &Truncation,
     scratch: &mut Scratch<T>,
-) -> Result<TwoSiteUpdate<T>> {
+) -> Result<StepUpdate<T>> {
     let (l, middle, r) = (left.left, left.right, right.right);
     let (rows, cols) = (2 * l, 2 * r);
     scratch.merged.resize(rows * cols, T::ZERO);
@@ -127,23 +133,30 @@ pub(crate) fn apply_two_site<T: Scalar>(
             new_right[k + column * kept] = v.conj();
         }
     }
-    Ok(TwoSiteUpdate {
-        left: SiteTensor { left: l, right: kept, entries: new_left },
-        right: SiteTensor { left: kept, right: r, entries: new_right },
-        schmidt: cut.schmidt,
-        discarded: cut.discarded,
+    Ok(StepUpdate {
+        sites: vec![
+            SiteTensor { left: l, right: kept, entries: new_left },
+            SiteTensor { left: kept, right: r, entries: new_right },
+        ],
+        bonds: vec![BondUpdate {
+            schmidt: cut.schmidt,
+            discarded: cut.discarded,
+            saturated: cut.saturated,
+        }],
         log_norm_taken_out,
-        saturated: cut.saturated,
         methods: cut.methods,
     })
 }
 
 /// Columns of `merged` come in blocks of `[(p q) = 00, 10, 01, 11]`, each of `l` entries.
+///
+/// In double precision whatever T is: a gate rounded to single precision is no longer unitary, by
+/// the same amount every time that it acts, and such errors add up.
 fn rotate_and_weight<T: Scalar>(
     merged: &mut [T],
     weighted: &mut [C64],
     l: usize,
-    g: &[T; 16],
+    g: &[C64; 16],
     left_schmidt: &[f64],
 ) {
     for (block, out) in merged.chunks_exact_mut(4 * l).zip(weighted.chunks_exact_mut(4 * l)) {
@@ -154,28 +167,30 @@ fn rotate_and_weight<T: Scalar>(
         let (w10, rest) = rest.split_at_mut(l);
         let (w01, w11) = rest.split_at_mut(l);
         for i in 0..l {
-            let (x00, x01, x10, x11) = (c00[i], c01[i], c10[i], c11[i]);
+            let [x00, x01, x10, x11] = [c00[i], c01[i], c10[i], c11[i]].map(T::to_c64);
             let y00 = g[0] * x00 + g[1] * x01 + g[2] * x10 + g[3] * x11;
             let y01 = g[4] * x00 + g[5] * x01 + g[6] * x10 + g[7] * x11;
             let y10 = g[8] * x00 + g[9] * x01 + g[10] * x10 + g[11] * x11;
             let y11 = g[12] * x00 + g[13] * x01 + g[14] * x10 + g[15] * x11;
-            (c00[i], c01[i], c10[i], c11[i]) = (y00, y01, y10, y11);
+            [c00[i], c01[i], c10[i], c11[i]] = [y00, y01, y10, y11].map(T::from_c64);
             let s = left_schmidt[i];
-            w00[i] = y00.to_c64() * s;
-            w01[i] = y01.to_c64() * s;
-            w10[i] = y10.to_c64() * s;
-            w11[i] = y11.to_c64() * s;
+            w00[i] = y00 * s;
+            w01[i] = y01 * s;
+            w10[i] = y10 * s;
+            w11[i] = y11 * s;
         }
     }
 }
 
 /// Applies a 2×2 (row-major) to one site tensor; a unitary leaves the form intact.
-pub(crate) fn apply_one_site<T: Scalar>(site: &mut SiteTensor<T>, u: &[T; 4]) {
+pub(crate) fn apply_one_site<T: Scalar>(site: &mut SiteTensor<T>, u: &[C64; 4]) {
     let l = site.left;
     for block in site.entries.chunks_exact_mut(2 * l) {
         let (zero, one) = block.split_at_mut(l);
         for (a, b) in zero.iter_mut().zip(one) {
-            (*a, *b) = (u[0] * *a + u[1] * *b, u[2] * *a + u[3] * *b);
+            let (x, y) = (a.to_c64(), b.to_c64());
+            *a = T::from_c64(u[0] * x + u[1] * y);
+            *b = T::from_c64(u[2] * x + u[3] * y);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Variance of a sum of Pauli words, through two-layer environments and never through H² as words.
+//! Variance of a sum of words, through two-layer environments and never through H² as words.
 //!
 //! H is read as an automaton that passes from left to right: *start* (no word begun), the rest of
 //! a begun word (words with one rest share a state), *done*. One environment for each pair of
@@ -19,28 +19,30 @@ use std::collections::BTreeMap;
 
 use crate::cancel::Cancel;
 use crate::error::Result;
+use crate::local_operator::LocalOperator;
 use crate::mps::Mps;
-use crate::mps::environment::{Environments, Readout, finish_transfer, half_transfer};
-use crate::mps::pauli::{PauliWord, apply_matrix};
-use crate::pauli::Pauli;
+use crate::mps::environment::{
+    Environments, Readout, checked_norm, finish_transfer, half_transfer, rescale,
+};
+use crate::mps::words::{Word, apply_matrix};
 use crate::scalar::{C64, Scalar};
 
-/// `Σ_j c_j P_j` with real coefficients.
+/// `Σ_j c_j W_j` with real coefficients.
 #[derive(Debug, Clone)]
-pub struct PauliSum<'a> {
+pub struct WordSum<'a> {
     /// Coefficient and word of each term.
-    pub terms: Vec<(f64, &'a PauliWord)>,
+    pub terms: Vec<(f64, &'a Word)>,
 }
 
 /// States of the automaton at a bond; the order fixes which of `E_xy` and `E_yx` is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Layer<'a> {
     Start,
-    Rest(&'a [Pauli]),
+    Rest(&'a [LocalOperator]),
     Done,
 }
 
-impl PauliSum<'_> {
+impl WordSum<'_> {
     /// First and last site of the union of supports; `None` for a multiple of the identity.
     #[must_use]
     pub fn support(&self) -> Option<(usize, usize)> {
@@ -49,8 +51,8 @@ impl PauliSum<'_> {
     }
 
     /// Words that begin on each site, with equal words added up.
-    fn beginnings(&self, site: usize) -> BTreeMap<&[Pauli], f64> {
-        let mut beginnings: BTreeMap<&[Pauli], f64> = BTreeMap::new();
+    fn beginnings(&self, site: usize) -> BTreeMap<&[LocalOperator], f64> {
+        let mut beginnings: BTreeMap<&[LocalOperator], f64> = BTreeMap::new();
         for (coefficient, word) in &self.terms {
             if !word.is_identity() && word.first == site {
                 *beginnings.entry(word.letters.as_slice()).or_insert(0.0) += coefficient;
@@ -64,10 +66,11 @@ impl PauliSum<'_> {
 /// (3 for nearest-neighbour chains).
 ///
 /// # Errors
-/// [`crate::Error::Interrupted`] soon after `cancel` is set.
+/// [`crate::Error::Interrupted`] soon after `cancel` is set; [`crate::Error::Numerical`] if the
+/// state is zero.
 pub fn variance<T: Scalar>(
     state: &Mps<T>,
-    sum: &PauliSum<'_>,
+    sum: &WordSum<'_>,
     readout: Readout,
     cancel: &Cancel,
 ) -> Result<f64> {
@@ -94,14 +97,27 @@ pub fn variance<T: Scalar>(
             .into_iter()
             .map(|(layers, product)| (layers, finish_transfer(site, &product, site.right)))
             .collect();
-        centre(&mut pairs, &environments, at, site.right);
+        to_common_scale(&mut pairs);
+        centre(&mut pairs, &environments, at, site.right)?;
     }
     let value = |bra, ket| {
         pairs.get(&(bra, ket)).map_or(0.0, |environment| environments.close(environment, last).re)
     };
-    let norm = value(Layer::Start, Layer::Start);
+    let norm = checked_norm(value(Layer::Start, Layer::Start))?;
     let mean = value(Layer::Start, Layer::Done) / norm;
     Ok(value(Layer::Done, Layer::Done) / norm - mean * mean)
+}
+
+/// Scales all environments by the size of that of the norm, which shrinks with every truncation on
+/// the way: each value is a ratio.
+fn to_common_scale<T: Scalar>(pairs: &mut BTreeMap<(Layer<'_>, Layer<'_>), Vec<T>>) {
+    let norm = (Layer::Start, Layer::Start);
+    let factor = 2.0_f64.powi(-pairs.get_mut(&norm).map_or(0, |environment| rescale(environment)));
+    if factor > 1.0 {
+        for (_, environment) in pairs.iter_mut().filter(|(layers, _)| **layers != norm) {
+            environment.iter_mut().for_each(|x| *x = x.scale(factor));
+        }
+    }
 }
 
 /// Takes the mean so far out of H: with μ = ⟨H so far⟩, *done* becomes *done* - μ·*start* in both
@@ -112,12 +128,12 @@ fn centre<'a, T: Scalar>(
     environments: &Environments<'_, T>,
     at: usize,
     dim: usize,
-) {
+) -> Result<()> {
     let (start, done) = (Layer::Start, Layer::Done);
     let (Some(norm), Some(mean)) = (pairs.get(&(start, start)), pairs.get(&(start, done))) else {
-        return;
+        return Ok(());
     };
-    let mu = environments.close(mean, at).re / environments.close(norm, at).re;
+    let mu = environments.close(mean, at).re / checked_norm(environments.close(norm, at).re)?;
     // E_DD - μ(E_SD + E_SDᴴ) + μ² E_SS, with E_SD before its own update
     let shift: Vec<T> = mean
         .iter()
@@ -137,6 +153,7 @@ fn centre<'a, T: Scalar>(
             with_done.iter_mut().zip(with_start).for_each(|(e, s)| *e += s.scale(-mu));
         }
     }
+    Ok(())
 }
 
 /// One pair of automaton states with its half-contracted environment `Σ_b E_xy[a b] B[b t d]`.
@@ -151,7 +168,7 @@ impl<'a, T: Scalar> Source<'a, T> {
     fn advance(
         &self,
         left: usize,
-        beginnings: &BTreeMap<&'a [Pauli], f64>,
+        beginnings: &BTreeMap<&'a [LocalOperator], f64>,
         products: &mut BTreeMap<(Layer<'a>, Layer<'a>), Vec<T>>,
     ) {
         for (bra_next, p, bra_weight) in transitions(self.bra, beginnings) {
@@ -175,18 +192,18 @@ impl<'a, T: Scalar> Source<'a, T> {
 /// Where a layer's automaton can go over one site: next state, letter, weight.
 fn transitions<'a>(
     layer: Layer<'a>,
-    beginnings: &BTreeMap<&'a [Pauli], f64>,
-) -> Vec<(Layer<'a>, Pauli, f64)> {
-    let read = |letters: &'a [Pauli], weight| {
+    beginnings: &BTreeMap<&'a [LocalOperator], f64>,
+) -> Vec<(Layer<'a>, LocalOperator, f64)> {
+    let read = |letters: &'a [LocalOperator], weight| {
         let next = if letters.len() == 1 { Layer::Done } else { Layer::Rest(&letters[1..]) };
         (next, letters[0], weight)
     };
     match layer {
-        Layer::Start => std::iter::once((Layer::Start, Pauli::I, 1.0))
+        Layer::Start => std::iter::once((Layer::Start, LocalOperator::IDENTITY, 1.0))
             .chain(beginnings.iter().map(|(letters, weight)| read(letters, *weight)))
             .collect(),
         Layer::Rest(letters) => vec![read(letters, 1.0)],
-        Layer::Done => vec![(Layer::Done, Pauli::I, 1.0)],
+        Layer::Done => vec![(Layer::Done, LocalOperator::IDENTITY, 1.0)],
     }
 }
 

@@ -1,38 +1,43 @@
-//! Expectation values of many Pauli words, sharing environments.
+//! Expectation values of many words of one-site operators, sharing environments.
 //!
 //! Words are grouped by their first site and read through a trie: words with a common beginning
-//! share its environments, and the four letters at one site share one product. Each value is
-//! divided by that of the identity on the same support, so that ⟨1⟩ is 1 exactly and no value
-//! leaves [-1, 1] by more than rounding, whatever was truncated.
+//! share its environments, and all letters at one site share one product. Each value is divided by
+//! that of the identity on the same support, so that ⟨1⟩ is 1 exactly and no value leaves [-1, 1]
+//! by more than rounding, whatever was truncated. Environments carry a power of two of their own: a
+//! projector on 1,000 sites is right down to the smallest number, in single precision too.
 
 use rayon::prelude::*;
 
 use crate::cancel::Cancel;
 use crate::error::Result;
-use crate::mps::environment::{Environments, Readout, finish_transfer, half_transfer};
+use crate::local_operator::LocalOperator;
+use crate::mps::environment::{
+    Environments, Readout, checked_norm, finish_transfer, half_transfer, rescale,
+};
 use crate::mps::{Mps, Parallelism};
-use crate::pauli::Pauli;
 use crate::scalar::{C64, Scalar};
 
-/// Letters on consecutive sites from `first`, neither beginning nor ending with the identity.
+/// A product of one-site operators, its letters: on consecutive sites from `first`, neither
+/// beginning nor ending with the identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PauliWord {
+pub struct Word {
     pub(crate) first: usize,
-    pub(crate) letters: Vec<Pauli>,
+    pub(crate) letters: Vec<LocalOperator>,
 }
 
-impl PauliWord {
+impl Word {
     /// The word with the given letters, every site at most once, in any order.
     #[must_use]
-    pub fn new(factors: &[(usize, Pauli)]) -> Self {
-        let proper = || factors.iter().filter(|(_, letter)| *letter != Pauli::I);
-        let first = proper().map(|(site, _)| *site).min().unwrap_or(0);
+    pub fn new<O: Into<LocalOperator> + Copy>(factors: &[(usize, O)]) -> Self {
+        let letters = factors.iter().map(|(site, letter)| (*site, (*letter).into()));
+        let proper = || letters.clone().filter(|(_, letter)| *letter != LocalOperator::IDENTITY);
+        let first = proper().map(|(site, _)| site).min().unwrap_or(0);
         let length = proper().map(|(site, _)| site - first + 1).max().unwrap_or(0);
-        let mut letters = vec![Pauli::I; length];
+        let mut word = vec![LocalOperator::IDENTITY; length];
         for (site, letter) in proper() {
-            letters[site - first] = *letter;
+            word[site - first] = letter;
         }
-        Self { first, letters }
+        Self { first, letters: word }
     }
 
     /// Whether this is the identity.
@@ -49,18 +54,23 @@ impl PauliWord {
 
     /// Sites with a letter other than the identity.
     pub fn sites(&self) -> impl Iterator<Item = usize> + '_ {
-        let with_letter = self.letters.iter().enumerate().filter(|(_, p)| **p != Pauli::I);
+        let with_letter = self
+            .letters
+            .iter()
+            .enumerate()
+            .filter(|(_, letter)| **letter != LocalOperator::IDENTITY);
         with_letter.map(|(offset, _)| self.first + offset)
     }
 }
 
-/// ⟨P⟩ of each word, in order. Cost O(χ³) for each distinct beginning of a word, per site.
+/// ⟨W⟩ of each word, in order. Cost O(χ³) for each distinct beginning of a word, per site.
 ///
 /// # Errors
-/// [`crate::Error::Interrupted`] soon after `cancel` is set.
-pub fn pauli_expectations<T: Scalar>(
+/// [`crate::Error::Interrupted`] soon after `cancel` is set; [`crate::Error::Numerical`] if the
+/// state is zero.
+pub fn word_expectations<T: Scalar>(
     state: &Mps<T>,
-    words: &[PauliWord],
+    words: &[Word],
     readout: Readout,
     parallelism: Parallelism,
     cancel: &Cancel,
@@ -75,7 +85,7 @@ pub fn pauli_expectations<T: Scalar>(
     }
     let group = |(first, members): (usize, &Vec<usize>)| -> Result<Vec<(usize, f64)>> {
         cancel.check()?;
-        Ok(read_group(&environments, first, words, members))
+        read_group(&environments, first, words, members)
     };
     let busy = || by_first_site.iter().enumerate().filter(|(_, members)| !members.is_empty());
     let found: Result<Vec<_>> = match parallelism {
@@ -90,7 +100,7 @@ pub fn pauli_expectations<T: Scalar>(
 
 /// A word of a group, or the identity of one length that normalises words of that length.
 struct Path<'a> {
-    letters: &'a [Pauli],
+    letters: &'a [LocalOperator],
     /// Where the value goes.
     slot: usize,
 }
@@ -98,11 +108,11 @@ struct Path<'a> {
 fn read_group<T: Scalar>(
     environments: &Environments<'_, T>,
     first: usize,
-    words: &[PauliWord],
+    words: &[Word],
     members: &[usize],
-) -> Vec<(usize, f64)> {
+) -> Result<Vec<(usize, f64)>> {
     let longest = members.iter().map(|&i| words[i].letters.len()).max().unwrap_or(0);
-    let identity = vec![Pauli::I; longest];
+    let identity = vec![LocalOperator::IDENTITY; longest];
     let mut lengths: Vec<usize> = members.iter().map(|&i| words[i].letters.len()).collect();
     lengths.sort_unstable();
     lengths.dedup();
@@ -115,15 +125,17 @@ fn read_group<T: Scalar>(
     }));
     paths.sort_by(|a, b| a.letters.cmp(b.letters).then(a.slot.cmp(&b.slot)));
 
-    let mut values = vec![0.0; paths.len()];
+    let mut values = vec![Scaled { value: 0.0, exponent: 0 }; paths.len()];
     let mut reader = Reader { environments, first, product: Vec::new(), values: &mut values };
-    reader.descend(&paths, 0, environments.left(first));
+    reader.descend(&paths, 0, environments.left(first), 0);
     members
         .iter()
         .enumerate()
         .map(|(position, &index)| {
             let norm = lengths.partition_point(|&length| length < words[index].letters.len());
-            (index, values[lengths.len() + position] / values[norm])
+            let norm = values[norm];
+            checked_norm(norm.value)?;
+            Ok((index, values[lengths.len() + position].over(norm)))
         })
         .collect()
 }
@@ -132,13 +144,36 @@ struct Reader<'a, 'e, T> {
     environments: &'a Environments<'e, T>,
     first: usize,
     product: Vec<T>,
-    values: &'a mut [f64],
+    values: &'a mut [Scaled],
+}
+
+/// `value · 2^exponent`
+#[derive(Debug, Clone, Copy)]
+struct Scaled {
+    value: f64,
+    exponent: i32,
+}
+
+impl Scaled {
+    fn over(self, norm: Self) -> f64 {
+        // In two steps: either factor is a number where the product still is one.
+        let exponent = self.exponent - norm.exponent;
+        let half = exponent / 2;
+        self.value / norm.value * 2.0_f64.powi(half) * 2.0_f64.powi(exponent - half)
+    }
 }
 
 impl<T: Scalar> Reader<'_, '_, T> {
     /// Reads `paths` (sorted, equal in their first `depth` letters) from `environment`, which has
-    /// taken those letters in. Recursion only where paths part: one environment for each parting.
-    fn descend(&mut self, mut paths: &[Path<'_>], mut depth: usize, mut environment: Vec<T>) {
+    /// taken those letters in, divided by 2^`exponent`. Recursion only where paths part: one
+    /// environment for each parting.
+    fn descend(
+        &mut self,
+        mut paths: &[Path<'_>],
+        mut depth: usize,
+        mut environment: Vec<T>,
+        mut exponent: i32,
+    ) {
         loop {
             let site = &self.environments.state().sites[self.first + depth];
             let mut half = std::mem::take(&mut self.product);
@@ -147,10 +182,11 @@ impl<T: Scalar> Reader<'_, '_, T> {
                 let block = self.two_by_two(&half, self.first + depth);
                 for path in paths.iter().filter(|path| path.letters.len() == depth + 1) {
                     let o = path.letters[depth].matrix();
-                    self.values[path.slot] = (0..4).map(|i| o[i] * block[i]).sum::<C64>().re;
+                    let value = (0..4).map(|i| o[i] * block[i]).sum::<C64>().re;
+                    self.values[path.slot] = Scaled { value, exponent };
                 }
             }
-            let mut partings: Vec<(&[Path<'_>], Vec<T>)> = Vec::new();
+            let mut partings: Vec<(&[Path<'_>], Vec<T>, i32)> = Vec::new();
             for same_letter in paths.chunk_by(|a, b| a.letters[depth] == b.letters[depth]) {
                 // Sorted: what ends here comes before what goes on.
                 let longer = same_letter.partition_point(|path| path.letters.len() == depth + 1);
@@ -159,16 +195,18 @@ impl<T: Scalar> Reader<'_, '_, T> {
                     let letter = path.letters[depth];
                     let rotated = apply_letter(&half, site.left, letter);
                     let ket = rotated.as_deref().unwrap_or(&half);
-                    partings.push((rest, finish_transfer(site, ket, site.right)));
+                    let mut next = finish_transfer(site, ket, site.right);
+                    let taken_out = rescale(&mut next);
+                    partings.push((rest, next, exponent + taken_out));
                 }
             }
             self.product = half;
             depth += 1;
-            let Some((last, next)) = partings.pop() else { return };
-            for (rest, branch) in partings {
-                self.descend(rest, depth, branch);
+            let Some(last) = partings.pop() else { return };
+            for (rest, branch, exponent) in partings {
+                self.descend(rest, depth, branch, exponent);
             }
-            (paths, environment) = (last, next);
+            (paths, environment, exponent) = last;
         }
     }
 
@@ -207,8 +245,9 @@ impl<T: Scalar> Reader<'_, '_, T> {
 }
 
 /// `K'[a s d] = Σ_t O[s t] · K[a t d]`, or `None` where O is the identity.
-fn apply_letter<T: Scalar>(half: &[T], left: usize, letter: Pauli) -> Option<Vec<T>> {
-    (letter != Pauli::I).then(|| apply_matrix(half, left, &letter.matrix().map(T::from_c64)))
+fn apply_letter<T: Scalar>(half: &[T], left: usize, letter: LocalOperator) -> Option<Vec<T>> {
+    (letter != LocalOperator::IDENTITY)
+        .then(|| apply_matrix(half, left, &letter.matrix().map(T::from_c64)))
 }
 
 pub(crate) fn apply_matrix<T: Scalar>(half: &[T], left: usize, o: &[T; 4]) -> Vec<T> {

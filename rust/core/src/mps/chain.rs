@@ -1,0 +1,262 @@
+//! Chain step: apply an operator on many neighbouring sites and compress once.
+//!
+//! ```text
+//!  s_a ─ B_a ─ B_{a+1} ─ … ─ B_b ─         C_i = W_i·B_i, its bonds the pairs (bond of B, bond of W)
+//!         │      │           │        →    s_a ─ B'_a ─ s'_{a+1} ─ B'_{a+1} ─ … ─ s'_b ─ B'_b ─
+//!        W_a ── W_{a+1} ─ … ─ W_b
+//! ```
+//!
+//! As in the two-site step everything right of the stretch is orthonormal and `s_a` weighs what is
+//! left of it, so every cut is optimal for the whole state, and nothing outside is read or written.
+//!
+//! 1. From the left, the weighted chain is made orthogonal: `R_a = diag(s_a)` and
+//!    `R_i·C_i = Q·R_{i+1}`. Only R goes on.
+//! 2. From the right, with `X` for what the sites to the right have become (at first 1):
+//!    `θ_i = R_i·C_i·X`, its leading right singular vectors V are the new tensor, and
+//!    `X ← C_i·X·Vᴴ`. The last one, `C_a·X`, is the new leftmost tensor: no inverse of a weight is
+//!    ever taken (Hastings 2009, there for two sites).
+
+use crate::cancel::Cancel;
+use crate::error::Result;
+use crate::linalg::{
+    MethodCounts, ThinQr, Truncation, Workspace, matrix, matrix_mut, thin_qr, times, truncate,
+};
+use crate::mps::SiteTensor;
+use crate::mps::two_site::{BondUpdate, SMALL_NORM, StepUpdate};
+use crate::operator::{ChainOperator, OperatorSite};
+use crate::scalar::{C64, Scalar};
+
+/// One site of the chain C, in factors: the entries of B in double precision, and W.
+struct Factors<'a> {
+    /// Bonds of B.
+    l: usize,
+    r: usize,
+    b: Vec<C64>,
+    w: &'a OperatorSite,
+}
+
+/// `R_i`: rows × (l w), l running fastest.
+struct Carry {
+    rows: usize,
+    entries: Vec<C64>,
+}
+
+/// Most numbers that the step on tensors of these bonds holds at once besides the state: all R and
+/// the largest matrix to be factorized.
+pub(crate) fn working_entries(bonds: &[usize], operator: &ChainOperator) -> usize {
+    let mut rows = bonds[0];
+    let (mut kept, mut largest) = (0_usize, 0_usize);
+    for (pair, w) in bonds.windows(2).zip(&operator.sites) {
+        kept = kept.saturating_add(rows.saturating_mul(pair[0] * w.left));
+        let columns = pair[1] * w.right;
+        largest = largest.max(rows.saturating_mul(2 * columns));
+        rows = (2 * rows).min(columns);
+    }
+    kept.saturating_add(largest.saturating_mul(3))
+}
+
+/// Applies `operator` to `tensors`, one for each of its sites, with `left_schmidt` left of the
+/// first, and truncates every bond between them by its own of `truncations`. Cost, with operator
+/// bonds w: O(w²χ³) for each site.
+pub(crate) fn apply_chain<T: Scalar>(
+    tensors: &[SiteTensor<T>],
+    left_schmidt: &[f64],
+    operator: &ChainOperator,
+    truncations: &[Truncation],
+    workspace: &mut Workspace,
+    cancel: &Cancel,
+) -> Result<StepUpdate<T>> {
+    let chain: Vec<Factors<'_>> = tensors
+        .iter()
+        .zip(&operator.sites)
+        .map(|(tensor, w)| Factors {
+            l: tensor.left,
+            r: tensor.right,
+            b: tensor.entries.iter().map(|x| x.to_c64()).collect(),
+            w,
+        })
+        .collect();
+    let mut methods = MethodCounts::default();
+    let carries = orthogonalise(&chain, left_schmidt, &mut methods, workspace, cancel)?;
+
+    let outer = chain.last().map_or(1, |site| site.r);
+    let mut log_norm_taken_out = 0.0;
+    let mut sites = Vec::with_capacity(chain.len());
+    let mut bonds = Vec::with_capacity(truncations.len());
+    let mut x = identity(outer);
+    let mut columns = outer;
+    for (i, site) in chain.iter().enumerate().rev() {
+        cancel.check()?;
+        let y = site.onto_right(&x, columns);
+        let rows = site.l * site.w.left;
+        let Some(truncation) = i.checked_sub(1).and_then(|bond| truncations.get(bond)) else {
+            // B'_a[l, p, x] = Σ C_a[l, p, (r w')] · X[(r w'), x]
+            let mut entries = y;
+            log_norm_taken_out += rescue(&mut entries, |at| left_schmidt[at % site.l]);
+            let entries = entries.into_iter().map(T::from_c64).collect();
+            sites.push(SiteTensor { left: site.l, right: columns, entries });
+            break;
+        };
+        // θ[k, (p x)] = Σ_{l w} R[k, (l w)] · Y[(l w), (p x)]
+        let carry = &carries[i];
+        let mut theta = vec![C64::ZERO; carry.rows * 2 * columns];
+        times(
+            matrix_mut(&mut theta, carry.rows, 2 * columns),
+            matrix(&carry.entries, carry.rows, rows),
+            matrix(&y, rows, 2 * columns),
+        );
+        let theta = matrix(&theta, carry.rows, 2 * columns);
+        let cut = truncate(theta, rows, truncation, workspace)?;
+        methods.add(cut.methods);
+        let kept = cut.rank();
+        // X'[(l w), k] = Σ_{p x} Y[(l w), (p x)] · conj(V[k, (p x)])
+        x = vec![C64::ZERO; rows * kept];
+        times(
+            matrix_mut(&mut x, rows, kept),
+            matrix(&y, rows, 2 * columns),
+            matrix(&cut.vectors, 2 * columns, kept),
+        );
+        log_norm_taken_out += rescue(&mut x, |_| 1.0);
+        // B'_i[k, p, x] = V[k, (p x)]
+        let mut entries = vec![T::ZERO; kept * 2 * columns];
+        for (k, vector) in cut.vectors.chunks_exact(2 * columns).enumerate() {
+            for (column, v) in vector.iter().enumerate() {
+                entries[k + column * kept] = T::from_c64(v.conj());
+            }
+        }
+        sites.push(SiteTensor { left: kept, right: columns, entries });
+        bonds.push(BondUpdate {
+            schmidt: cut.schmidt,
+            discarded: cut.discarded,
+            saturated: cut.saturated,
+        });
+        columns = kept;
+    }
+    sites.reverse();
+    bonds.reverse();
+    Ok(StepUpdate { sites, bonds, log_norm_taken_out, methods })
+}
+
+/// `R_i` of every site, from the left.
+fn orthogonalise(
+    chain: &[Factors<'_>],
+    left_schmidt: &[f64],
+    methods: &mut MethodCounts,
+    workspace: &mut Workspace,
+    cancel: &Cancel,
+) -> Result<Vec<Carry>> {
+    let mut carry = Carry { rows: left_schmidt.len(), entries: identity(left_schmidt.len()) };
+    for (at, s) in left_schmidt.iter().enumerate() {
+        carry.entries[at * (carry.rows + 1)] = C64::new(*s, 0.0);
+    }
+    let mut carries = Vec::with_capacity(chain.len());
+    for (i, site) in chain.iter().enumerate() {
+        cancel.check()?;
+        let next = if i + 1 == chain.len() {
+            None
+        } else {
+            // N[(k p), (r w')] = Q[(k p), j] · R'[j, (r w')]
+            let (rows, columns) = (2 * carry.rows, site.r * site.w.right);
+            let n = site.onto_left(&carry);
+            let ThinQr { r: mut entries, fallbacks, .. } = thin_qr(&n, rows, columns, workspace)?;
+            methods.fallbacks += fallbacks;
+            // Its size says nothing: the cuts are relative, and the norm stays with X.
+            rescue(&mut entries, |_| 1.0);
+            Some(Carry { rows: rows.min(columns), entries })
+        };
+        carries.push(carry);
+        match next {
+            Some(next) => carry = next,
+            None => break,
+        }
+    }
+    Ok(carries)
+}
+
+impl Factors<'_> {
+    /// `N[(k p), (r w')] = Σ_{l w} R[k, (l w)] · C[(l w), p, (r w')]`
+    fn onto_left(&self, carry: &Carry) -> Vec<C64> {
+        let (k, l, r, w) = (carry.rows, self.l, self.r, self.w);
+        // M[k, (p r), w] = Σ_l R[k, l, w] · B[l, (p r)]
+        let mut m = vec![C64::ZERO; k * 2 * r * w.left];
+        let parts = m.chunks_exact_mut(k * 2 * r).zip(carry.entries.chunks_exact(k * l));
+        for (out, part) in parts {
+            times(matrix_mut(out, k, 2 * r), matrix(part, k, l), matrix(&self.b, l, 2 * r));
+        }
+        // N[k, p, r, w'] = Σ_{w p'} W[w, p, p', w'] · M[k, p', r, w]
+        let mut n = vec![C64::ZERO; k * 2 * r * w.right];
+        for block in &w.blocks {
+            let from = m[block.left * k * 2 * r..][..k * 2 * r].chunks_exact(2 * k);
+            let to = n[block.right * k * 2 * r..][..k * 2 * r].chunks_exact_mut(2 * k);
+            to.zip(from).for_each(|(to, from)| add_block(to, from, &block.matrix));
+        }
+        n
+    }
+
+    /// `Y[(l w), (p x)] = Σ_{r w'} C[(l w), p, (r w')] · X[(r w'), x]`, X with `columns` columns.
+    fn onto_right(&self, x: &[C64], columns: usize) -> Vec<C64> {
+        let (l, r, w) = (self.l, self.r, self.w);
+        // M[(l p), (w' x)] = Σ_r B[(l p), r] · X[r, (w' x)]
+        let mut m = vec![C64::ZERO; 2 * l * w.right * columns];
+        times(
+            matrix_mut(&mut m, 2 * l, w.right * columns),
+            matrix(&self.b, 2 * l, r),
+            matrix(x, r, w.right * columns),
+        );
+        // Y[l, w, p, x] = Σ_{w' p'} W[w, p, p', w'] · M[l, p', w', x]
+        let mut y = vec![C64::ZERO; 2 * l * w.left * columns];
+        for (to, from) in y.chunks_exact_mut(2 * l * w.left).zip(m.chunks_exact(2 * l * w.right)) {
+            let (zero, one) = to.split_at_mut(l * w.left);
+            for block in &w.blocks {
+                let (from0, from1) = from[block.right * 2 * l..][..2 * l].split_at(l);
+                let place = block.left * l..(block.left + 1) * l;
+                let [a, b, c, d] = block.matrix;
+                add_two(&mut zero[place.clone()], a, from0, b, from1);
+                add_two(&mut one[place], c, from0, d, from1);
+            }
+        }
+        y
+    }
+}
+
+/// `to[k, p] += Σ_{p'} matrix[p, p'] · from[k, p']`
+fn add_block(to: &mut [C64], from: &[C64], matrix: &[C64; 4]) {
+    let rows = to.len() / 2;
+    let (to0, to1) = to.split_at_mut(rows);
+    let (from0, from1) = from.split_at(rows);
+    add_two(to0, matrix[0], from0, matrix[1], from1);
+    add_two(to1, matrix[2], from0, matrix[3], from1);
+}
+
+/// `to += a·x + b·y`, sparing what is zero: most blocks are diagonal.
+fn add_two(to: &mut [C64], a: C64, x: &[C64], b: C64, y: &[C64]) {
+    match (a == C64::ZERO, b == C64::ZERO) {
+        (true, true) => {}
+        (false, true) => to.iter_mut().zip(x).for_each(|(to, x)| *to += a * x),
+        (true, false) => to.iter_mut().zip(y).for_each(|(to, y)| *to += b * y),
+        (false, false) => {
+            to.iter_mut().zip(x).zip(y).for_each(|((to, x), y)| *to += a * x + b * y);
+        }
+    }
+}
+
+/// Takes a power of two out of `entries` if their squared norm, each weighted, is small: exact, and
+/// before it could underflow. Returns the logarithm of the squared norm taken out.
+fn rescue(entries: &mut [C64], weight: impl Fn(usize) -> f64) -> f64 {
+    let total: f64 =
+        entries.iter().enumerate().map(|(at, x)| x.norm_sqr() * weight(at).powi(2)).sum();
+    // A state of norm zero is for the truncation to report.
+    if total >= SMALL_NORM || total == 0.0 {
+        return 0.0;
+    }
+    let exponent = (total.log2() / 2.0).round();
+    let factor = (-exponent).exp2();
+    entries.iter_mut().for_each(|x| *x *= factor);
+    2.0 * exponent * std::f64::consts::LN_2
+}
+
+fn identity(side: usize) -> Vec<C64> {
+    let mut entries = vec![C64::ZERO; side * side];
+    entries.iter_mut().step_by(side + 1).for_each(|x| *x = C64::ONE);
+    entries
+}

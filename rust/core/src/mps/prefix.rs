@@ -1,0 +1,105 @@
+//! Left vectors of prefixes of outcomes, all in one batch.
+//!
+//! ```text
+//!   <x_0| <x_1|  <x|
+//!     |     |     |           W[r, x] = Σ_l B[l, bit, r] · V[l, x]
+//!    B_0 ─ B_1 ─  B ─ r       V: the normalised vectors of the prefixes so far, one column each
+//! ```
+//!
+//! In a right-canonical state the squared norm of W is the probability of `bit` after the prefix.
+
+use crate::linalg::{matrix, matrix_mut, times};
+use crate::mps::SiteTensor;
+use crate::scalar::Scalar;
+
+/// Shots or strings of one batch: the products are wide enough, and a batch is small enough to give
+/// every thread some. Never depends on the number of threads. (10,000 shots of 1,000 sites with bond
+/// 32 on one busy core: 5.5 s in batches of 256, 5.0 s of 1,024, 16.6 s of 4,096.)
+pub(crate) const BATCH: usize = 1024;
+/// Stands for "no prefix yet" in tables of prefixes.
+pub(crate) const NONE: usize = usize::MAX;
+
+/// The vectors of some prefixes, grown by one outcome each; not normalised.
+pub(crate) struct Grown<T> {
+    vectors: Vec<T>,
+    dim: usize,
+    /// Squared norm of each vector.
+    pub weights: Vec<f64>,
+    gathered: Vec<T>,
+}
+
+impl<T: Scalar> Grown<T> {
+    pub(crate) fn new() -> Self {
+        Self { vectors: Vec::new(), dim: 0, weights: Vec::new(), gathered: Vec::new() }
+    }
+
+    /// Grows the columns `members` of `prefixes` by the outcome `bit` of `site`.
+    pub(crate) fn grow(
+        &mut self,
+        prefixes: &[T],
+        members: &[usize],
+        site: &SiteTensor<T>,
+        bit: usize,
+    ) {
+        let (l, r) = (site.left, site.right);
+        self.gathered.clear();
+        for &member in members {
+            self.gathered.extend_from_slice(&prefixes[member * l..(member + 1) * l]);
+        }
+        self.dim = r;
+        self.vectors.resize(r * members.len(), T::ZERO);
+        // W[r, x] = Σ_l B[l, bit, r] · V[l, x]
+        times(
+            matrix_mut(&mut self.vectors, r, members.len()),
+            matrix(&site.entries, 2 * l, r).subrows(bit * l, l).transpose(),
+            matrix(&self.gathered, l, members.len()),
+        );
+        self.weights.clear();
+        let norm = |vector: &[T]| vector.iter().map(|x| x.norm_sqr()).sum::<f64>();
+        self.weights.extend(self.vectors.chunks_exact(r).map(norm));
+    }
+
+    /// Appends vector `slot`, normalised, to `prefixes`.
+    pub(crate) fn push_normalised(&self, slot: usize, prefixes: &mut Vec<T>) {
+        let factor = 1.0 / self.weights[slot].sqrt();
+        let vector = &self.vectors[slot * self.dim..(slot + 1) * self.dim];
+        // In double precision: the factor itself may be too large for single.
+        prefixes.extend(vector.iter().map(|x| T::from_c64(x.to_c64() * factor)));
+    }
+}
+
+/// The distinct ones among the prefixes of some shots, in the order of first sight.
+pub(crate) struct Members {
+    /// Indices of the distinct prefixes.
+    pub prefixes: Vec<usize>,
+    /// The place in that list of each prefix, or [`NONE`].
+    slots: Vec<usize>,
+}
+
+impl Members {
+    pub(crate) fn new() -> Self {
+        Self { prefixes: Vec::new(), slots: Vec::new() }
+    }
+
+    /// Collects `prefixes`, each below `count`.
+    pub(crate) fn collect(&mut self, prefixes: impl Iterator<Item = usize>, count: usize) {
+        self.prefixes.clear();
+        self.slots.clear();
+        self.slots.resize(count, NONE);
+        for prefix in prefixes {
+            self.add(prefix);
+        }
+    }
+
+    pub(crate) fn add(&mut self, prefix: usize) {
+        if self.slots[prefix] == NONE {
+            self.slots[prefix] = self.prefixes.len();
+            self.prefixes.push(prefix);
+        }
+    }
+
+    /// The place of `prefix` in the list.
+    pub(crate) fn slot(&self, prefix: usize) -> usize {
+        self.slots[prefix]
+    }
+}
