@@ -42,7 +42,8 @@ def mps_state(qnode: Any) -> Callable[..., Any]:
     InputError
         If it is no QNode on ``bondline.mps``.
     UnsupportedError
-        If the circuit measures in its middle, or transforms of the QNode make several circuits.
+        If the circuit measures in its middle without postselection, or transforms of the QNode
+        make several circuits.
 
     Notes
     -----
@@ -116,7 +117,8 @@ def log_probability(qnode: Any, bitstrings: Any) -> Callable[..., Any]:
     InputError
         If it is no QNode on ``bondline.mps``, or the strings do not fit its wires.
     UnsupportedError
-        If the circuit measures in its middle, or transforms of the QNode make several circuits.
+        If the circuit measures in its middle without postselection, or transforms of the QNode
+        make several circuits.
 
     Notes
     -----
@@ -212,11 +214,14 @@ def _circuit_of(qnode: Any, caller: str, args: Any, kwargs: Any) -> Any:
             "Take them off the QNode; parameters in a batch are one circuit."
         )
     (tape,) = tapes
-    if any(isinstance(op, (qml.ops.MidMeasure, qml.ops.Conditional)) for op in tape.operations):
+    if any(
+        isinstance(operator, qml.ops.MidMeasure) and operator.postselect is None
+        for operator in tape.operations
+    ):
         raise UnsupportedError(
             f"{caller} needs a circuit that ends in one state, and this one measures in its "
-            "middle. Put the measurements off with qml.defer_measurements(qnode), which gives "
-            "every outcome a wire of its own."
+            "middle. Postselect every measurement, or put them off with "
+            "qml.defer_measurements(qnode), which gives every outcome a wire of its own."
         )
     return tape
 

@@ -328,11 +328,12 @@ def test_rows_that_keep_different_numbers_of_shots():
     assert 0 < shadow.shape[1] < 30
 
 
-def test_the_same_seed_gives_the_same_shots():
-    def once():
-        return run(reset_and_reuse, bondline(seed=9), sampled, shots=50)
+@pytest.mark.parametrize("circuit", [reset_and_reuse, postselected])
+def test_the_same_seed_gives_the_same_shots_on_any_number_of_threads(circuit):
+    def on(threads):
+        return run(circuit, bondline(seed=9, threads=threads), sampled, shots=500)
 
-    for first, second in zip(once(), once(), strict=True):
+    for first, second in zip(on(1), on(2), strict=True):
         if isinstance(first, dict):
             assert first == second
         else:

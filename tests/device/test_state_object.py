@@ -172,6 +172,24 @@ def test_the_state_is_judged_by_its_fidelity():
         truncated("raise")[1]()
 
 
+def test_a_circuit_that_postselects_every_measurement_ends_in_one_state():
+    @qml.qnode(qml.device("bondline.mps", wires=50))
+    def circuit():
+        qml.RY(0.8, 0)
+        for wire in range(49):
+            qml.CNOT([wire, wire + 1])
+        qml.RX(0.3, 20)
+        qml.measure(20, postselect=1, reset=True)
+        return qml.expval(qml.Z(0))
+
+    state = bondline.mps_state(circuit)()
+    zero, one = np.cos(0.4) ** 2 * np.sin(0.15) ** 2, np.sin(0.4) ** 2 * np.cos(0.15) ** 2
+    strings = ["0" * 50, "1" * 20 + "0" + "1" * 29]
+    expected = np.array([zero, one]) / (zero + one)
+    np.testing.assert_allclose(state.probability(strings), expected, atol=1e-9)
+    np.testing.assert_allclose(bondline.probability(circuit, strings)(), expected, atol=1e-9)
+
+
 def test_circuits_that_end_in_no_single_state_are_refused():
     @qml.qnode(qml.device("bondline.mps", wires=3))
     def measuring():
