@@ -15,8 +15,8 @@ import numpy as np
 
 from benches import measure, workloads
 from bondline import _core
-from bondline.lowering import Group
-from bondline.requests import Requests
+from bondline.circuits.lowering import Group
+from bondline.measurements.requests import Requests
 
 LETTERS = {"X": 1, "Y": 2, "Z": 3}
 GATE_NAMES = {"rx": "RX", "ry": "RY", "rz": "RZ", "cx": "CNOT", "unitary": "QubitUnitary2"}

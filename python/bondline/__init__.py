@@ -5,7 +5,6 @@ settings, its report and its errors.
 """
 
 from bondline._core import __version__
-from bondline.circuit_states import log_probability, mps_state, probability
 from bondline.config import MpsConfig
 from bondline.errors import (
     BondlineError,
@@ -17,8 +16,9 @@ from bondline.errors import (
     ResourceError,
     UnsupportedError,
 )
-from bondline.report import Report
-from bondline.state import MPS
+from bondline.reports.report import Report
+from bondline.states.circuit_states import log_probability, mps_state, probability
+from bondline.states.state import MPS
 
 __all__ = [
     "MPS",

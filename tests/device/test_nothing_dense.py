@@ -7,7 +7,7 @@ import pennylane as qml
 import pytest
 
 import bondline
-from bondline import gate_set
+from bondline.operators import gate_set
 
 SPACE = 200 * 2**20
 """Bytes of Python objects that a circuit on 200 wires may take."""

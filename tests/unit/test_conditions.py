@@ -7,8 +7,8 @@ import pennylane as qml
 import pytest
 from pennylane.exceptions import DeviceError
 
-from bondline.conditions import Conditions
-from bondline.outcomes import value_table
+from bondline.operators.conditions import Conditions
+from bondline.operators.outcomes import value_table
 
 
 def measured(count):

@@ -5,10 +5,12 @@ import pennylane as qml
 import pytest
 from pennylane.exceptions import DeviceError
 
-from bondline import InputError, _core, gate_set, observables, sampling
+from bondline import InputError, _core
+from bondline.circuits.lowering import lower
 from bondline.devices.mps import BondlineMPS
 from bondline.devices.preprocess import pipeline
-from bondline.lowering import lower
+from bondline.measurements import observables, sampling
+from bondline.operators import gate_set
 
 CAPABILITIES = BondlineMPS.capabilities
 

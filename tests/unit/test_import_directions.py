@@ -1,6 +1,7 @@
 """Who may import whom; see ARCHITECTURE.md."""
 
 import ast
+import graphlib
 import re
 from pathlib import Path
 
@@ -10,106 +11,20 @@ import bondline
 
 ROOT = Path(bondline.__file__).parent
 
-# From each module to the modules of bondline it may import.
-LEAVES = {"errors", "memory"}
-ALLOWED = {
-    "errors": set(),
-    "memory": set(),
-    "config": LEAVES,
-    # operators
-    "unitarity": LEAVES,
-    "gate_set": LEAVES | {"_core", "unitarity"},
-    "outcomes": LEAVES,
-    "conditions": {"outcomes"},
-    "preparations": LEAVES | {"gate_set", "tensor_formats"},
-    "program": LEAVES | {"conditions", "gate_set", "preparations", "unitarity"},
-    "rows": LEAVES | {"program", "unitarity"},
-    # measurements
-    "words": set(),
-    "pauli_sums": LEAVES | {"gate_set", "words"},
-    "matrices": LEAVES | {"gate_set"},
-    "columns": LEAVES | {"_core"},
-    "bases": {"columns"},
-    "requests": LEAVES | {"bases"},
-    "results": LEAVES | {"_core"},
-    "entanglement": LEAVES | {"_core", "results"},
-    "observables": LEAVES
-    | {"entanglement", "matrices", "outcomes", "pauli_sums", "requests", "results"},
-    "seeds": LEAVES | {"config"},
-    "shots": LEAVES | {"_core", "columns", "results"},
-    "sampling": LEAVES
-    | {"bases", "columns", "gate_set", "matrices", "observables", "outcomes", "pauli_sums"}
-    | {"requests", "shots"},
-    # circuits
-    "group": {"requests"},
-    "lowering": LEAVES
-    | {"group", "observables", "preparations", "program", "requests", "results", "rows"}
-    | {"sampling", "seeds"},
-    "account": LEAVES | {"_core"},
-    "warnings_once": LEAVES,
-    "verdict": LEAVES | {"account", "config", "group", "lowering"},
-    "report": LEAVES | {"account", "config", "group", "lowering", "verdict", "warnings_once"},
-    # the device
-    "devices.preprocess": LEAVES | {"gate_set", "observables", "preparations", "sampling"},
-    "devices.snapshots": LEAVES | {"observables", "sampling"},
-    "devices.mid_circuit": LEAVES,
-    "devices.execution": LEAVES | {"_core", "columns", "config", "lowering", "report", "results"},
-    "devices.mps": LEAVES
-    | {
-        "_core",
-        "account",
-        "config",
-        "lowering",
-        "preparations",
-        "report",
-        "requests",
-        "seeds",
-        "warnings_once",
-        "devices",
-        "devices.execution",
-        "devices.mid_circuit",
-        "devices.preprocess",
-        "devices.snapshots",
-    },
-    "devices": {"devices.mid_circuit"},
-    # states
-    "bitstrings": LEAVES,
-    "engine_state": LEAVES | {"_core", "config", "lowering", "observables", "requests"},
-    "state_files": LEAVES,
-    "tensor_formats": LEAVES | {"_core"},
-    "state_exchange": LEAVES | {"engine_state", "state_files", "tensor_formats"},
-    "state_readings": LEAVES | {"bitstrings", "devices.mps", "engine_state"},
-    "state": LEAVES | {"_core", "state_exchange", "state_readings", "tensor_formats"},
-    "circuit_states": LEAVES
-    | {"_core", "account", "bitstrings", "devices.mps", "engine_state", "lowering", "requests"}
-    | {"state"},
-    "": {"_core", "circuit_states", "config", "errors", "report", "state"},
-}
-MAY_IMPORT_PENNYLANE = {
-    "unitarity",
-    "gate_set",
-    "outcomes",
-    "conditions",
-    "preparations",
-    "program",
-    "rows",
-    "words",
-    "pauli_sums",
-    "matrices",
-    "observables",
-    "shots",
-    "sampling",
-    "lowering",
-    "devices.preprocess",
-    "devices.snapshots",
-    "devices.mid_circuit",
-    "devices.execution",
-    "devices.mps",
-    "engine_state",
-    "state_exchange",
-    "state_readings",
-    "circuit_states",
-}
+# From the bottom to the top: a module imports from its own floor and from those below.
+FLOORS = [
+    {"_core", "errors", "memory"},
+    {"config", "tensor_formats"},
+    {"operators"},
+    {"measurements"},
+    {"circuits"},
+    {"reports"},
+    {"devices"},
+    {"states"},
+    {""},
+]
+FLOOR = {room: height for height, floor in enumerate(FLOORS) for room in floor}
+KNOW_PENNYLANE = {"operators", "measurements", "circuits", "devices", "states"}
 
 
 def modules():
@@ -128,20 +43,39 @@ def imported(path):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path.name}: imports are absolute"
-            if node.module == "bondline":
-                yield from (f"bondline.{alias.name}" for alias in node.names)
-            else:
-                yield node.module
+            # A name may be a module of a package, or something in a module.
+            if node.module.split(".")[0] == "bondline" and node.module.count(".") < 2:
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield node.module
+
+
+def room_of(module):
+    return module.split(".")[0]
 
 
 @pytest.mark.parametrize(("module", "path"), MODULES)
 def test_imports_point_down(module, path):
-    assert module in ALLOWED, f"state what {module} may import in this table"
+    room = room_of(module)
+    assert room in FLOOR, f"state the floor of {room} in this table"
     for name in imported(path):
         if name.startswith("bondline."):
-            assert name.removeprefix("bondline.") in ALLOWED[module], f"{module} imports {name}"
+            below = room_of(name.removeprefix("bondline."))
+            assert below == room or FLOOR[below] < FLOOR[room], f"{module} imports {name}"
         if name.split(".")[0] == "pennylane":
-            assert module in MAY_IMPORT_PENNYLANE, f"{module} imports {name}"
+            assert room in KNOW_PENNYLANE, f"{module} imports {name}"
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    known = {module for module, _ in MODULES}
+    below = {
+        module: {
+            name.removeprefix("bondline.")
+            for name in imported(path)
+            if name.removeprefix("bondline.") in known - {""}
+        }
+        for module, path in MODULES
+    }
+    list(graphlib.TopologicalSorter(below).static_order())  # raises at a circle
 
 
 @pytest.mark.parametrize(("module", "path"), MODULES)
@@ -184,13 +118,9 @@ RUST_ALLOWED = {
     "prepared": BASE | {"circuit", "group", "mps", "plan_cache"},
     "memory": BASE | {"circuit", "group", "histories", "local_operator", "mps", "prepared"},
     "values": BASE | {"circuit", "mps", "request", "rng"},
-    "mixture": BASE | {"values"},
-    "followers": BASE | {"circuit", "mixture", "mps", "rng"},
-    "gathered": BASE
-    | {"followers", "mixture", "mps", "program", "report", "request", "result", "rng", "values"},
     "histories": BASE
-    | {"circuit", "followers", "gathered", "group", "mps", "prepared", "program", "report"}
-    | {"request", "result", "rng", "values"},
+    | {"circuit", "group", "mps", "prepared", "program", "report", "request", "result", "rng"}
+    | {"values"},
 }
 FREE = {"lib", "run"}  # the entry uses everything
 

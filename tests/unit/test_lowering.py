@@ -7,8 +7,8 @@ from pennylane.exceptions import DeviceError, WireError
 from pennylane.tape import QuantumScript
 
 from bondline import InputError, _core
-from bondline.gate_set import ADJOINT
-from bondline.lowering import lower
+from bondline.circuits.lowering import lower
+from bondline.operators.gate_set import ADJOINT
 
 IDS = {name: number for number, (name, _, _) in enumerate(_core.gate_table())}
 Z0 = qml.expval(qml.Z(0))

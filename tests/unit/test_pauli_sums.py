@@ -8,8 +8,8 @@ import pytest
 from pennylane.exceptions import DeviceError
 
 from bondline import InputError
-from bondline.pauli_sums import TERM_LIMIT, split
-from bondline.words import product, word_of
+from bondline.measurements.pauli_sums import TERM_LIMIT, split
+from bondline.measurements.words import product, word_of
 
 MATRIX = np.array([[1.0, 2 - 1j], [2 + 1j, -3.0]])
 MATRIX_WIRES = 10

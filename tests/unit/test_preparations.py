@@ -7,7 +7,7 @@ import pennylane as qml
 import pytest
 
 from bondline import InputError
-from bondline.preparations import (
+from bondline.operators.preparations import (
     load,
     loadable,
     require_state,

@@ -10,11 +10,11 @@ import pennylane as qml
 import pytest
 
 from bondline import LowFidelityError, LowFidelityWarning, MpsConfig
-from bondline.account import Account
-from bondline.lowering import lower
-from bondline.report import REPORT_LIMIT, Evidence
-from bondline.seeds import Seeds
-from bondline.warnings_once import KEY_LIMIT, GivenOnce, user_stacklevel
+from bondline.circuits.lowering import lower
+from bondline.measurements.seeds import Seeds
+from bondline.reports.account import Account
+from bondline.reports.report import REPORT_LIMIT, Evidence
+from bondline.reports.warnings_once import KEY_LIMIT, GivenOnce, user_stacklevel
 
 WIRES = 4
 

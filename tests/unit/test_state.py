@@ -15,7 +15,7 @@ import pennylane as qml
 import pytest
 
 from bondline import MPS, InputError, ResourceError
-from bondline.bitstrings import as_bits, require_width
+from bondline.states.bitstrings import as_bits, require_width
 from bondline.tensor_formats import normalised, site_tensors
 
 

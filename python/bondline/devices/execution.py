@@ -8,12 +8,12 @@ from typing import Any
 from pennylane.resource import SpecsResources
 
 from bondline import _core
-from bondline.columns import Window
+from bondline.circuits.lowering import Circuit, Lowered
 from bondline.config import EngineSettings
 from bondline.errors import InputError
-from bondline.lowering import Circuit, Lowered
-from bondline.report import Evidence
-from bondline.results import in_shape
+from bondline.measurements.columns import Window
+from bondline.measurements.results import in_shape
+from bondline.reports.report import Evidence
 
 
 def require_ordering(ordering: Any, wires: int, owner: str) -> None:

@@ -14,18 +14,18 @@ from pennylane.exceptions import QuantumFunctionError
 from pennylane.logging import debug_logger, debug_logger_init
 
 from bondline._core import GroupResult
-from bondline.account import Account
+from bondline.circuits.lowering import Circuit, Lowered, Postselection, lower
 from bondline.config import MpsConfig, MpsSettings
 from bondline.devices import mid_circuit
 from bondline.devices.execution import require_ordering, run, track, values_of
 from bondline.devices.preprocess import NAME, pipeline
 from bondline.devices.snapshots import snapshot_circuits, store_snapshot
-from bondline.lowering import Circuit, Lowered, Postselection, lower
-from bondline.preparations import InitialState, require_state
-from bondline.report import Evidence, Report
-from bondline.requests import Requests
-from bondline.seeds import Seeds
-from bondline.warnings_once import GivenOnce
+from bondline.measurements.requests import Requests
+from bondline.measurements.seeds import Seeds
+from bondline.operators.preparations import InitialState, require_state
+from bondline.reports.account import Account
+from bondline.reports.report import Evidence, Report
+from bondline.reports.warnings_once import GivenOnce
 
 
 @single_tape_support

@@ -11,10 +11,10 @@ from pennylane.devices.preprocess import (
 from pennylane.exceptions import AllocationError, DeviceError
 from pennylane.transforms import defer_measurements
 
-from bondline import gate_set
-from bondline.observables import require_offered
-from bondline.preparations import loadable
-from bondline.sampling import require_sampled
+from bondline.measurements.observables import require_offered
+from bondline.measurements.sampling import require_sampled
+from bondline.operators import gate_set
+from bondline.operators.preparations import loadable
 
 NAME: Final = "bondline.mps"
 

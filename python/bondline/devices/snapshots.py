@@ -5,8 +5,8 @@ from typing import Any
 from pennylane.measurements import SampleMeasurement, StateMeasurement
 from pennylane.ops import Snapshot
 
-from bondline.observables import require_offered
-from bondline.sampling import require_sampled
+from bondline.measurements.observables import require_offered
+from bondline.measurements.sampling import require_sampled
 
 
 def snapshot_circuits(tape: Any) -> list[tuple[Any, Any]]:

@@ -24,6 +24,7 @@ mod pauli_rotation;
 mod plan;
 mod route;
 mod schedule;
+mod settings;
 mod split;
 mod structure;
 #[cfg(test)]
@@ -34,9 +35,9 @@ mod tests_input;
 pub use bind::{Bound, StepMatrix};
 pub use gate_table::{ADJOINT_BIT, GATES, GateKind, GateSpec};
 pub use layout::Cost;
-pub use order::Ordering;
 pub use parts::{Fixed, Part, Placement, PlannedStep, Segment, Source, Width};
-pub use plan::{Plan, PlanSettings};
+pub use plan::Plan;
+pub use settings::{Ordering, PlanSettings};
 pub use structure::{CircuitArrays, Condition, Gate, Loaded, Measure, Structure};
 
 pub use crate::scalar::C64;

@@ -1,21 +1,10 @@
 //! Which wire starts on which site.
 
 use super::layout::{Layout, lay_out};
-use super::plan::PlanSettings;
 use super::route::Routing;
+use super::settings::{Ordering, PlanSettings};
 use super::structure::{Loaded, Structure};
 use crate::error::{Error, Result};
-
-/// How the wires are laid out on the chain of sites at the start.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Ordering {
-    /// Wire i on site i.
-    Given,
-    /// The given order, or another one where that is clearly cheaper.
-    Auto,
-    /// `Explicit(order)`: wire `order[site]` on each site.
-    Explicit(Vec<u32>),
-}
 
 /// Another order must cost less than this share of the given one. The costs come from bounds of
 /// the ranks, not from true bond dimensions, so a small gain on paper is none; and in the given

@@ -5,21 +5,11 @@ use std::ops::Range;
 use super::bonds::BondBounds;
 use super::chain::Chain;
 use super::layout::{Cost, Layout, dry_run};
-use super::order::{Ordering, lay_out_in_order};
+use super::order::lay_out_in_order;
 use super::parts::{Part, PhaseFactor, PlannedStep, Segment, Width};
+use super::settings::PlanSettings;
 use super::structure::Structure;
 use crate::error::{Error, Result};
-
-/// What a plan depends on besides the circuit.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PlanSettings {
-    /// Largest bond kept; `None` for no limit.
-    pub max_bond_dim: Option<usize>,
-    /// Where the wires start.
-    pub ordering: Ordering,
-    /// Whether every wire i ends on site i.
-    pub restore_order: bool,
-}
 
 /// A circuit as scheduled steps, good for any parameters.
 #[derive(Debug, Clone)]

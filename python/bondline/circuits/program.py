@@ -10,11 +10,11 @@ import pennylane as qml
 from numpy.typing import NDArray
 from pennylane.exceptions import DeviceError, WireError
 
-from bondline import gate_set
-from bondline.conditions import Conditions
-from bondline.gate_set import describe
-from bondline.preparations import loadable
-from bondline.unitarity import matrix
+from bondline.operators import gate_set
+from bondline.operators.conditions import Conditions
+from bondline.operators.gate_set import describe
+from bondline.operators.preparations import loadable
+from bondline.operators.unitarity import matrix
 
 _LETTERS: Final = {"I": 0, "X": 1, "Y": 2, "Z": 3}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bondline.results import Cone, Cones, Real, Values, row_sums
+from bondline.measurements.results import Cone, Cones, Real, Values, row_sums
 
 if TYPE_CHECKING:
     from bondline._core import GroupResult

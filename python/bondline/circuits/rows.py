@@ -8,9 +8,9 @@ import numpy as np
 import pennylane as qml
 from numpy.typing import NDArray
 
+from bondline.circuits.program import Register, place_of
 from bondline.errors import InputError
-from bondline.program import Register, place_of
-from bondline.unitarity import is_unitary, require_unitary
+from bondline.operators.unitarity import is_unitary, require_unitary
 
 _IMAGINARY_TOLERANCE: Final = 1e-10
 _NO_ENTRIES: Final = np.empty((1, 0), dtype=np.complex128)

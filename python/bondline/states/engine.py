@@ -11,11 +11,11 @@ import pennylane as qml
 from numpy.typing import NDArray
 
 from bondline import _core
+from bondline.circuits.lowering import lower
 from bondline.config import MpsConfig
 from bondline.errors import InternalError
-from bondline.lowering import lower
-from bondline.observables import interpret
-from bondline.requests import Requests
+from bondline.measurements.observables import interpret
+from bondline.measurements.requests import Requests
 
 Tensors = Sequence[NDArray[np.complex128]]
 

@@ -24,15 +24,20 @@ from pennylane.measurements import (
     VarianceMP,
 )
 
-from bondline import shots as readings
-from bondline.bases import Z
-from bondline.columns import Columns
-from bondline.gate_set import describe
-from bondline.matrices import DENSITY_WIRES, diagonalizing_matrix, hermitian_matrix, require_few
-from bondline.observables import NO_MEASUREMENTS, Interpretation
-from bondline.outcomes import Numbers, measurements_behind, value_table
-from bondline.pauli_sums import PauliSum, split
-from bondline.requests import RequestBuilder, Sites
+from bondline.measurements import shots as readings
+from bondline.measurements.bases import Z
+from bondline.measurements.columns import Columns
+from bondline.measurements.matrices import (
+    DENSITY_WIRES,
+    diagonalizing_matrix,
+    hermitian_matrix,
+    require_few,
+)
+from bondline.measurements.observables import NO_MEASUREMENTS, Interpretation
+from bondline.measurements.pauli_sums import PauliSum, split
+from bondline.measurements.requests import RequestBuilder, Sites
+from bondline.operators.gate_set import describe
+from bondline.operators.outcomes import Numbers, measurements_behind, value_table
 
 OUTCOME_WIRES: Final = 20
 """Most wires whose 2^wires outcomes are listed."""

@@ -8,10 +8,10 @@ import numpy as np
 import pennylane as qml
 from numpy.typing import NDArray
 
-from bondline.bitstrings import as_bits, require_width
 from bondline.devices.mps import BondlineMPS
-from bondline.engine_state import log_probabilities
 from bondline.errors import InputError
+from bondline.states.bitstrings import as_bits, require_width
+from bondline.states.engine import log_probabilities
 
 
 class StateReadings:

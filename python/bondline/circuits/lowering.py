@@ -10,21 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 from pennylane.exceptions import DeviceError
 
+from bondline.circuits.group import Group, merge
+from bondline.circuits.program import Program, Register, place_of, program_of
+from bondline.circuits.rows import matrix_rows, parameter_rows
 from bondline.errors import InputError
-from bondline.group import Group, merge
-from bondline.observables import Interpretation, interpret
-from bondline.preparations import (
+from bondline.measurements.observables import Interpretation, interpret
+from bondline.measurements.requests import Requests
+from bondline.measurements.results import State
+from bondline.measurements.sampling import interpret_shots
+from bondline.measurements.seeds import CallSeed, Seeds
+from bondline.operators.preparations import (
     InitialState,
     initial_state,
     load,
     starts_with_preparation,
 )
-from bondline.program import Program, Register, place_of, program_of
-from bondline.requests import Requests
-from bondline.results import State
-from bondline.rows import matrix_rows, parameter_rows
-from bondline.sampling import interpret_shots
-from bondline.seeds import CallSeed, Seeds
 
 Postselection = Literal["drop", "fill"]
 """What a postselected measurement does to shots with another outcome: drop or project them."""
@@ -126,7 +126,7 @@ def lower(
     Parameters
     ----------
     tapes : sequence of pennylane.tape.QuantumScript
-        Of native operators only; see :func:`bondline.gate_set.is_native`.
+        Of native operators only; see :func:`bondline.operators.gate_set.is_native`.
     wires : pennylane.wires.Wires, optional
         Wires of the device, in the order of the chain. Without them each circuit has its own, in
         the order of first use, or in that of their labels if those are 0 … n-1: so PennyLane

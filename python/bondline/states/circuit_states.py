@@ -11,14 +11,14 @@ import pennylane as qml
 from numpy.typing import NDArray
 
 from bondline._core import GroupResult
-from bondline.account import Account
-from bondline.bitstrings import as_bits, require_width
+from bondline.circuits.lowering import Circuit
 from bondline.devices.mps import BondlineMPS
-from bondline.engine_state import TENSORS, bitstring_request, tensors_of
 from bondline.errors import InputError, UnsupportedError
-from bondline.lowering import Circuit
-from bondline.requests import Requests
-from bondline.state import MPS
+from bondline.measurements.requests import Requests
+from bondline.reports.account import Account
+from bondline.states.bitstrings import as_bits, require_width
+from bondline.states.engine import TENSORS, bitstring_request, tensors_of
+from bondline.states.state import MPS
 
 _Ask = Callable[[tuple[Any, ...]], Requests]
 

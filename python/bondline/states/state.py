@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from bondline import _core, tensor_formats
 from bondline.errors import InputError, ResourceError
 from bondline.memory import available_memory
-from bondline.state_exchange import StateExchange
-from bondline.state_readings import StateReadings
+from bondline.states.exchange import StateExchange
+from bondline.states.readings import StateReadings
 
 _MEMORY_SHARE: Final = 0.8
 _Number = TypeVar("_Number", bound=np.generic)

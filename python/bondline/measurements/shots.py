@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pennylane.shadows import ClassicalShadow
 
-from bondline.columns import Bits, Columns, Window, kept_rows, stacked
-from bondline.results import Cone, Cones, Real
+from bondline.measurements.columns import Bits, Columns, Window, kept_rows, stacked
+from bondline.measurements.results import Cone, Cones, Real
 
 if TYPE_CHECKING:
     from bondline._core import GroupResult

@@ -10,9 +10,10 @@ import numpy as np
 import pennylane as qml
 from numpy.typing import NDArray
 
-from bondline import state_files, tensor_formats
-from bondline.engine_state import canonical_form
+from bondline import tensor_formats
 from bondline.errors import InputError
+from bondline.states import files as state_files
+from bondline.states.engine import canonical_form
 
 
 class StateExchange:

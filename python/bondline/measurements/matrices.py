@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pennylane.exceptions import DeviceError
 
 from bondline.errors import InputError
-from bondline.gate_set import describe
+from bondline.operators.gate_set import describe
 
 DENSITY_WIRES: Final = 10
 """Most wires of a reduced density matrix or an observable's matrix: 4^10 numbers are 16 MiB."""

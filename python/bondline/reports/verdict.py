@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from bondline.account import Account
+    from bondline.circuits.group import Group
+    from bondline.circuits.lowering import Circuit
     from bondline.config import MpsConfig
-    from bondline.group import Group
-    from bondline.lowering import Circuit
+    from bondline.reports.account import Account
 
 _WORST_BONDS: Final = 3
 

@@ -10,9 +10,10 @@ import numpy as np
 import pennylane as qml
 from numpy.typing import NDArray
 
-from bondline import gate_set, tensor_formats
+from bondline import tensor_formats
 from bondline.errors import InputError
-from bondline.gate_set import describe
+from bondline.operators import gate_set
+from bondline.operators.gate_set import describe
 
 LOADED_WIRES: Final = 20
 """Most wires of all amplitude vectors of one circuit together: 2^20 numbers."""

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::followers::{History, Impossible, Lost};
+use super::mixture::{Mixture, Tally};
 use crate::error::{Error, Result};
-use crate::followers::{History, Impossible, Lost};
-use crate::mixture::{Mixture, Tally};
 use crate::mps::{
     EvolutionLog, Mps, canonicalise, log_norm_squared, normalised_tensors, spectrum_of_density,
 };

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pennylane.exceptions import DeviceError
 
 from bondline.errors import InputError
-from bondline.gate_set import describe
-from bondline.words import Word, product, word_of
+from bondline.measurements.words import Word, product, word_of
+from bondline.operators.gate_set import describe
 
 LEAF_WIRES: Final = 4
 """Most wires of a factor whose matrix is expanded into Pauli words: 4^wires of them."""

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bondline.columns import Columns
+from bondline.measurements.columns import Columns
 
 Z: Final = 3
 """The letter of the computational basis."""

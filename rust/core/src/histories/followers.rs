@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
+use super::mixture::log_add;
 use crate::circuit::Measure;
-use crate::mixture::log_add;
 use crate::mps::Mps;
 use crate::rng::{FIRST_MEASUREMENT_DRAW, ShotKey};
 use crate::scalar::C64;

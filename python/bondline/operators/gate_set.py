@@ -9,7 +9,7 @@ from pennylane.exceptions import DeviceError
 
 from bondline import _core
 from bondline.errors import InternalError
-from bondline.unitarity import require_unitary
+from bondline.operators.unitarity import require_unitary
 
 ADJOINT: Final = 0x8000
 """Bit of a gate id that asks for the adjoint of the gate."""
@@ -191,7 +191,7 @@ def is_native(operator: Any) -> bool:
     0.1 µs for the gates of the table. Native, too: adjoints of native gates, native gates under
     any controls and under a condition, and operators on up to 8 wires that have a matrix and no
     decomposition. Preparations are native at the start only, which
-    :func:`bondline.preparations.loadable` decides.
+    :func:`bondline.operators.preparations.loadable` decides.
 
     Examples
     --------

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bondline.requests import Requests
+from bondline.measurements.requests import Requests
 
 
 def _no_flags() -> NDArray[np.bool_]:

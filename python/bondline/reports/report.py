@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bondline.account import Account
 from bondline.config import MpsConfig
 from bondline.errors import LowFidelityError, LowFidelityWarning
-from bondline.verdict import find_losses, message, ranges, structure_key
-from bondline.warnings_once import GivenOnce, user_stacklevel
+from bondline.reports.account import Account
+from bondline.reports.verdict import find_losses, message, ranges, structure_key
+from bondline.reports.warnings_once import GivenOnce, user_stacklevel
 
 if TYPE_CHECKING:
-    from bondline.group import Group
-    from bondline.lowering import Circuit
+    from bondline.circuits.group import Group
+    from bondline.circuits.lowering import Circuit
 
 REPORT_LIMIT: Final = 1024
 """Most reports that a device keeps: those of the last rows of its last call."""

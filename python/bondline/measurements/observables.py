@@ -21,11 +21,16 @@ from pennylane.measurements import (
     VnEntropyMP,
 )
 
-from bondline import entanglement, results
-from bondline.matrices import DENSITY_WIRES, diagonalizing_matrix, hermitian_matrix, require_few
-from bondline.outcomes import Numbers, measurements_behind, value_table
-from bondline.pauli_sums import Split, split
-from bondline.requests import RequestBuilder, Requests, Sites
+from bondline.measurements import entanglement, results
+from bondline.measurements.matrices import (
+    DENSITY_WIRES,
+    diagonalizing_matrix,
+    hermitian_matrix,
+    require_few,
+)
+from bondline.measurements.pauli_sums import Split, split
+from bondline.measurements.requests import RequestBuilder, Requests, Sites
+from bondline.operators.outcomes import Numbers, measurements_behind, value_table
 
 NO_MEASUREMENTS: Final[Numbers] = {}
 
@@ -75,7 +80,7 @@ def interpret(
     Notes
     -----
     About 3 µs a Pauli term; nothing here grows with 2^wires beyond the limits of
-    :mod:`bondline.matrices`.
+    :mod:`bondline.measurements.matrices`.
 
     Examples
     --------

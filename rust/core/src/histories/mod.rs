@@ -12,12 +12,16 @@
 //!
 //! What follows a measurement needs a canonical state, so all values here are of the swept state.
 
+mod followers;
+mod gathered;
+mod mixture;
+
 use std::time::Instant;
 
+use self::followers::{Followers, History, Lost, Parting};
+use self::gathered::{Gathered, wants_average};
 use crate::circuit::{Plan, Width};
 use crate::error::{Error, Result};
-use crate::followers::{Followers, History, Lost, Parting};
-use crate::gathered::{Gathered, wants_average};
 use crate::group::Group;
 use crate::mps::{EvolutionLog, MAX_SPECTRUM_SITES, outcome_probabilities, project};
 use crate::prepared::Prepared;

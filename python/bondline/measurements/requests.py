@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bondline.bases import Bases, Sampling
 from bondline.errors import InputError
+from bondline.measurements.bases import Bases, Sampling
 
 LETTERS: Final = {"X": 1, "Y": 2, "Z": 3, "0": 4, "1": 5}
 """Codes of the letters of words; "0" and "1" project on a basis state."""

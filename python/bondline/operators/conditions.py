@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pennylane.exceptions import DeviceError
 
-from bondline.outcomes import Numbers, numbers_of, value_table
+from bondline.operators.outcomes import Numbers, numbers_of, value_table
 
 CONDITION_MEASUREMENTS: Final = 16
 """Most measurements that one condition may look at: its table has 2^16 entries."""

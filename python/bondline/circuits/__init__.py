@@ -1,0 +1,1 @@
+"""Circuits as the flat arrays that the engine takes."""

@@ -1,0 +1,1 @@
+"""PennyLane's measurements: what the engine is asked for them, and how its answers are read."""

@@ -1,0 +1,1 @@
+"""What a run discarded, and whether its values can be believed."""
