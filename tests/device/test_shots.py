@@ -271,6 +271,31 @@ def test_a_thousand_wires():
     assert parity == 1.0
 
 
+def test_ten_thousand_shots_of_a_thousand_wires_on_one_thread_and_two():
+    angles = np.random.default_rng(22).normal(size=(3, 1000)) * 0.6
+
+    def drawn(threads):
+        dev = qml.device("bondline.mps", wires=1000, seed=1, threads=threads)
+
+        @qml.set_shots(10_000)
+        @qml.qnode(dev)
+        def circuit():
+            for layer in angles:
+                for wire, angle in enumerate(layer):
+                    qml.RY(angle, wire)
+                for wire in range(999):
+                    qml.CNOT([wire, wire + 1])
+            return qml.sample(dtype="int8")
+
+        found = circuit()
+        assert dev.reports[0].largest_bond == 8
+        return found
+
+    one, two = drawn(1), drawn(2)
+    assert one.shape == (10_000, 1000)
+    np.testing.assert_array_equal(one, two)
+
+
 def test_shots_of_a_truncated_state_follow_the_swept_state():
     rng = np.random.default_rng(3)
     angles = rng.uniform(0, 6, (6, 8, 2))
