@@ -568,7 +568,7 @@ fn an_accepted_plan_is_not_refused_midway() -> Result<()> {
     };
     let (mut refused, mut accepted) = (0, 1 << 30);
     while accepted - refused > 1 << 10 {
-        let middle = (accepted + refused) / 2;
+        let middle = u64::midpoint(accepted, refused);
         if accepts(middle) { accepted = middle } else { refused = middle }
     }
     let report = circuit.run(Requests::default(), limit(accepted))?.report;

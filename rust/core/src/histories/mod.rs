@@ -356,7 +356,7 @@ impl<'a, T: Scalar> Walk<'a, T> {
     /// Ends a segment: whoever follows the history goes on with one outcome or the other.
     fn measure(&mut self, mut history: History<T>, site: usize) -> Result<()> {
         let parting = self.parting(&mut history, site)?;
-        if parting.probabilities == [0.0; 2] {
+        if parting.probabilities.iter().all(|probability| *probability == 0.0) {
             // Rounding has left nothing of it.
             history.followers.log_weight.into_iter().for_each(|weight| self.lost.add(weight));
             return self.gathered.report_end(&history, self.shared);

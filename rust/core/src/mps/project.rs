@@ -3,7 +3,7 @@
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::mps::{Loose, Mps};
-use crate::scalar::Scalar;
+use crate::scalar::{C64, Scalar};
 
 /// An outcome less likely than this multiple of [`Scalar::NOISE_FLOOR`] squared comes from rounding:
 /// amplitudes that should cancel leave up to some hundred rounding errors.
@@ -27,7 +27,7 @@ pub fn outcome_probabilities<T: Scalar>(
     let mut weights = [0.0; 2];
     for block in theta.chunks_exact(2 * rows) {
         for (weight, column) in weights.iter_mut().zip(block.chunks_exact(rows)) {
-            *weight += column.iter().map(|x| x.norm_sqr()).sum::<f64>();
+            *weight += column.iter().map(C64::norm_sqr).sum::<f64>();
         }
     }
     let total: f64 = weights.iter().sum();
