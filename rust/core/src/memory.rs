@@ -71,7 +71,9 @@ impl MemoryPlan {
             let main = &prepared.main.plan;
             let step = 640.0 * bond.powi(2) + size_of::<C64>() as f64 * chain;
             let buffers = step.max(reading_bytes(group, main, bond, entry, threads));
-            let state = tensors * elements + buffers;
+            // Each state that waits keeps two factors of the sites that it has measured.
+            let factors = waiting * 2.0 * size_of::<C64>() as f64 * bond.powi(2);
+            let state = tensors * elements + factors + buffers;
             bound = bound.max(state + working);
             // A bound made by max_bond_dim is taken at its word. Without a limit the bound is
             // 2^(n/2), which few circuits come near: there the size is watched during the run.

@@ -49,7 +49,7 @@ const MOST_ATTEMPTS: usize = 1 << 23;
 const ATTEMPTS_TOGETHER: usize = 1 << 20;
 /// A sweep comes once as many sites were contracted for want of one as this many sweeps have: each
 /// site of a sweep costs several times as much.
-const SWEEPS_SAVED: usize = 4;
+const SWEEPS_SAVED: usize = 2;
 
 /// # Errors
 /// [`Error::Unsupported`] if the circuit leaves a mixture of states and something is asked that only
