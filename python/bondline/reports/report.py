@@ -36,7 +36,8 @@ class Report:
         <psi|psi> of the state that was never renormalised, and its natural logarithm, for where
         the norm itself underflows. An estimate of the fidelity if truncation errors add up
         incoherently, as in random and hardware-efficient circuits. In complex64 it drifts by about
-        5e-8 a step, above 1 too, because gates are rounded.
+        5e-8 a step, above 1 too, because gates are rounded. After postselections what they kept, as
+        a share of that and of all that was discarded before: it may have belonged to it.
     coherence : float
         ln F / ln norm of a run at half the bond dimension, F its overlap with this run: how much
         faster than the norm the fidelity falls. About 1 for random circuits, 3 to 16 for smooth
@@ -52,7 +53,7 @@ class Report:
         For each measurement, the figure that ``min_fidelity`` is compared with: exp(-weight in the
         light cone · max(1, coherence)) for a local value, else ``fidelity_estimate``.
     discarded : ndarray of float64, shape (wires - 1,)
-        Weight discarded at the bond right of each site.
+        Weight discarded at the bond right of each site, relative to what postselections kept.
     bonds : ndarray of uint32, shape (wires - 1,)
         Bond dimensions of the final state.
     largest_bond : int
