@@ -34,7 +34,18 @@ class UnsupportedError(BondlineError, NotImplementedError):
 
 
 class NumericalError(BondlineError, ArithmeticError):
-    """A factorization did not converge, or a number that must be finite is not."""
+    """A factorization did not converge, a number is not finite, or nothing is left of a state.
+
+    Attributes
+    ----------
+    row : int or None
+        Row of the circuit in its group, where a postselection left nothing of it.
+    group : int or None
+        Position of the group in the batch.
+    """
+
+    row: int | None = None
+    group: int | None = None
 
 
 class ResourceError(BondlineError, MemoryError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pennylane as qml
 import pytest
@@ -9,7 +11,13 @@ from pennylane import numpy as pnp
 from pennylane.devices import ExecutionConfig, MCMConfig
 from pennylane.exceptions import DeviceError
 
-from bondline import InputError, NumericalError, _core
+from bondline import (
+    InputError,
+    LowFidelityWarning,
+    NumericalError,
+    UnsupportedError,
+    _core,
+)
 from bondline.devices.mps import BondlineMPS
 
 WIRES = 3
@@ -317,8 +325,8 @@ def test_rows_that_keep_different_numbers_of_shots():
     assert found[2] == 30
     values = shots(angles, lambda: qml.expval(qml.Z(0)))
     np.testing.assert_array_equal(values, [np.nan, 1.0, 1.0])
-    with pytest.raises(NumericalError, match="probability 0"):
-        shots(np.array([0.0, np.pi]), qml.counts)
+    with pytest.raises(NumericalError, match=r"^row 1 of the batch: .* 0 .* probability 0"):
+        shots(np.array([np.pi, 0.0]), qml.counts)
     matrix = qml.Hermitian(np.array([[1.0, 1.0], [1.0, -1.0]]), 0)
     np.testing.assert_array_equal(shots(angles, qml.probs)[1:], [[1.0, 0.0]] * 2)
     (eigenvalues,) = shots(angles[1:2], lambda: qml.sample(matrix))
@@ -474,3 +482,83 @@ def test_methods_and_modes_that_are_not_offered():
 
     with pytest.raises(DeviceError, match="at most 16"):
         qml.set_shots(qml.QNode(too_many, bondline()), 10)()
+
+
+def test_an_impossible_postselection_names_its_circuit():
+    def tape(angle):
+        return qml.tape.QuantumScript(
+            [qml.RY(angle, 0), qml.ops.MidMeasure(0, postselect=1)], [qml.expval(qml.Z(0))]
+        )
+
+    device = qml.device("bondline.mps", wires=1)
+    with pytest.raises(NumericalError, match=r"^circuit 2: postselecting outcome 1"):
+        device.execute([tape(0.3), tape(0.2), tape(0.0)])
+    with pytest.raises(NumericalError, match=r"^postselecting outcome 1"):
+        device.execute([tape(0.0)])
+
+
+def rare_entanglement(outcome):
+    """Entangle wires 1 to 8 where wire 0 is 1, which it is with probability 1e-3."""
+    angles = np.random.default_rng(4).uniform(-3, 3, size=(10, 8, 3))
+    qml.RY(2 * np.arcsin(np.sqrt(1e-3)), 0)
+    for layer in range(10):
+        for wire in range(1 + layer % 2, 8, 2):
+            qml.ctrl(qml.Rot, 0)(*angles[layer, wire - 1], wires=wire)
+            qml.ctrl(qml.Rot, 0)(*angles[layer, wire], wires=wire + 1)
+            qml.Toffoli([0, wire, wire + 1])
+    qml.measure(0, postselect=outcome)
+
+
+def test_what_was_lost_before_a_rare_outcome_is_warned_of():
+    device = qml.device("bondline.mps", wires=9, max_bond_dim=4)
+    exact = qml.device("bondline.mps", wires=9, max_bond_dim=None)
+
+    def circuit(outcome, measure):
+        rare_entanglement(outcome)
+        return measure()
+
+    with pytest.warns(LowFidelityWarning):
+        truncated = qml.QNode(circuit, device)(1, qml.state)
+    truth = abs(np.vdot(qml.QNode(circuit, exact)(1, qml.state), truncated)) ** 2
+    report = device.reports[0]
+    assert truth < 0.9
+    np.testing.assert_allclose(report.fidelity_estimate, truth, atol=0.1)
+    with pytest.warns(LowFidelityWarning, match="light cone"):
+        qml.QNode(circuit, device)(1, lambda: qml.expval(qml.Z(5)))
+    (fidelity,) = device.reports[0].value_fidelities
+    assert 0 <= fidelity < 0.9
+    # The other outcome has lost nothing, and has most of the state.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        qml.QNode(circuit, device)(0, qml.state)
+
+
+def test_functions_of_many_outcomes():
+    def circuit(measure, tosses=24):
+        outcomes = []
+        for toss in range(tosses):
+            qml.RY(0.5 + 0.1 * toss, 0)
+            outcomes.append(qml.measure(0, reset=True))
+        return measure(outcomes)
+
+    device = qml.device("bondline.mps", wires=1, seed=3)
+    node = qml.QNode(circuit, device, mcm_method="device")
+
+    def mean(outcomes):
+        return qml.expval(sum(outcomes))
+
+    for tosses in (24, 70):
+        with pytest.raises(DeviceError, match=r"has 2\^.*terms one by one, or use shots"):
+            node(mean, tosses)
+    with pytest.raises(UnsupportedError, match=r"2\^35 numbers.*fewer"):
+        node(lambda outcomes: qml.probs(op=outcomes), 35)
+    shots = qml.set_shots(node, 2000)
+    expected = sum(np.sin(0.25 + 0.05 * toss) ** 2 for toss in range(24))
+    np.testing.assert_allclose(shots(mean), expected, atol=5 * np.sqrt(6 / 2000))
+    samples = shots(lambda outcomes: qml.sample(sum(outcomes)))
+    assert samples.dtype == np.int64
+    counts = shots(lambda outcomes: qml.counts(sum(outcomes)))
+    assert sum(counts.values()) == 2000
+    assert all(0 <= key <= 24 for key in counts)
+    with pytest.raises(DeviceError, match="lists the"):
+        shots(lambda outcomes: qml.counts(sum(outcomes), all_outcomes=True))

@@ -13,7 +13,7 @@ from pennylane.exceptions import DeviceError
 from bondline.circuits.group import Group, merge
 from bondline.circuits.program import Program, Register, place_of, program_of
 from bondline.circuits.rows import matrix_rows, parameter_rows
-from bondline.errors import InputError
+from bondline.errors import InputError, NumericalError
 from bondline.measurements.observables import Interpretation, interpret
 from bondline.measurements.requests import Requests
 from bondline.measurements.results import State
@@ -103,14 +103,47 @@ class Lowered:
         """
         if error.group is None or error.gate is None:
             return error
+        position = self._position(error)
+        if position is None:
+            return error
+        register = Register(self.circuits[position].wires)
+        place = place_of(self.tapes[position], register, gate=error.gate)
+        found = InputError(f"{place} of circuit {position}: {error}")
+        found.group, found.row, found.gate = error.group, error.row, error.gate
+        return found
+
+    def locate_row(self, error: NumericalError) -> NumericalError:
+        """Name the circuit that an error of the engine is about, and its row where it has several.
+
+        Parameters
+        ----------
+        error : NumericalError
+            With the attributes ``group`` and ``row``.
+
+        Returns
+        -------
+        NumericalError
+            The same error if it is about no circuit or there is only one.
+        """
+        position = self._position(error)
+        if position is None:
+            return error
+        places = [f"circuit {position}"] if len(self.circuits) > 1 else []
+        circuit = self.circuits[position]
+        if circuit.batch is not None:
+            places.append(f"row {(error.row or 0) - circuit.rows.start} of the batch")
+        if not places:
+            return error
+        found = NumericalError(f"{', '.join(places)}: {error}")
+        found.group, found.row = error.group, error.row
+        return found
+
+    def _position(self, error: InputError | NumericalError) -> int | None:
         row = error.row or 0
         for position, circuit in enumerate(self.circuits):
             if circuit.group == error.group and circuit.rows.start <= row < circuit.rows.stop:
-                place = place_of(self.tapes[position], Register(circuit.wires), gate=error.gate)
-                found = InputError(f"{place} of circuit {position}: {error}")
-                found.group, found.row, found.gate = error.group, error.row, error.gate
-                return found
-        return error
+                return position
+        return None
 
 
 def lower(

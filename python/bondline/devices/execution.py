@@ -10,7 +10,7 @@ from pennylane.resource import SpecsResources
 from bondline import _core
 from bondline.circuits.lowering import Circuit, Lowered
 from bondline.config import EngineSettings
-from bondline.errors import InputError
+from bondline.errors import InputError, NumericalError
 from bondline.measurements.columns import Window
 from bondline.measurements.results import in_shape
 from bondline.reports.report import Evidence
@@ -57,6 +57,8 @@ def run(lowered: Lowered, settings: EngineSettings) -> list[_core.GroupResult]:
     ------
     InputError
         With the operator that it is about, where the engine says which.
+    NumericalError
+        With the circuit and the row of its batch, where a postselection left nothing of it.
     """
     for position, circuit in enumerate(lowered.circuits):
         require_ordering(settings.ordering, len(circuit.wires), f"circuit {position}")
@@ -67,6 +69,11 @@ def run(lowered: Lowered, settings: EngineSettings) -> list[_core.GroupResult]:
         if found is error:
             raise
         raise found from None
+    except NumericalError as error:
+        located = lowered.locate_row(error)
+        if located is error:
+            raise
+        raise located from None
 
 
 def values_of(lowered: Lowered, outputs: list[_core.GroupResult]) -> tuple[Any, ...]:

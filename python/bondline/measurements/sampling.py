@@ -37,7 +37,12 @@ from bondline.measurements.observables import NO_MEASUREMENTS, Interpretation
 from bondline.measurements.pauli_sums import PauliSum, split
 from bondline.measurements.requests import RequestBuilder, Sites
 from bondline.operators.gate_set import describe
-from bondline.operators.outcomes import Numbers, measurements_behind, value_table
+from bondline.operators.outcomes import (
+    LISTED_MEASUREMENTS,
+    Numbers,
+    measurements_behind,
+    value_table,
+)
 
 OUTCOME_WIRES: Final = 20
 """Most wires whose 2^wires outcomes are listed."""
@@ -151,7 +156,9 @@ class _Drawn:
             dtype = np.dtype(measurement._dtype or np.int64)
             return readings.BitSamples(self.bits_of(measurement), dtype)
         source = self.numbers(measurement)
-        exact = source.table.dtype if isinstance(source, readings.TableValues) else np.float64
+        exact: Any = np.float64
+        if isinstance(source, readings.TableValues | readings.FunctionValues):
+            exact = source.dtype
         return readings.Samples(source, np.dtype(measurement._dtype or exact))
 
     def counts(self, measurement: Any) -> Any:
@@ -167,7 +174,8 @@ class _Drawn:
             if isinstance(source, readings.TableValues):
                 values = source.table
             else:
-                _require_listed(len(measurement.wires), measurement)
+                width = source.outcome.width if isinstance(source, readings.FunctionValues) else 0
+                _require_listed(max(width, len(measurement.wires)), measurement)
                 values = np.asarray(measurement.eigvals()).real
             outcomes = tuple(np.unique(np.round(values, 12)).tolist())
         return readings.ValueCounts(source, outcomes)
@@ -222,6 +230,8 @@ class _Drawn:
         observable = measurement.obs
         if observable is None:
             outcome = self.bits_of(measurement)
+            if outcome.of_measurements and outcome.width > LISTED_MEASUREMENTS:
+                return readings.FunctionValues(outcome, measurement.mv)
             _require_listed(outcome.width, measurement)
             deferred = not outcome.of_measurements
             table = measurement.eigvals() if deferred else value_table(measurement.mv)

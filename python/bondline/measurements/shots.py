@@ -15,6 +15,7 @@ from pennylane.shadows import ClassicalShadow
 
 from bondline.measurements.columns import Bits, Columns, Window, kept_rows, stacked
 from bondline.measurements.results import Cone, Cones, Real
+from bondline.operators.outcomes import evaluate
 
 if TYPE_CHECKING:
     from bondline._core import GroupResult
@@ -114,10 +115,40 @@ class TableValues:
         """Sampling of the outcome."""
         return self.outcome.sampling
 
+    @property
+    def dtype(self) -> Any:
+        """Type of the numbers."""
+        return self.table.dtype
+
     def numbers(self, result: GroupResult, window: Window) -> Real:
         """Look every outcome up."""
         found: Real = self.table[self.outcome.indices(result, window)]
         return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FunctionValues:
+    """A function of so many mid-circuit measurements that it has no table."""
+
+    outcome: Columns
+    function: Any  # pennylane.ops.MeasurementValue
+
+    @property
+    def sampling(self) -> int | None:
+        """Sampling of the outcome."""
+        return self.outcome.sampling
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the numbers."""
+        return evaluate(self.function, [np.zeros(1, np.int64)] * self.outcome.width).dtype
+
+    def numbers(self, result: GroupResult, window: Window) -> Real:
+        """Work the function out for what was seen."""
+        # Dropped shots, too, have a value.
+        bits = (self.outcome.bits(result, window) & 1).astype(np.int64)
+        found = evaluate(self.function, list(bits.reshape(-1, self.outcome.width).T))
+        return found.reshape(bits.shape[:2])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from pennylane.ops import MeasurementValue
 
 Numbers = Mapping[Any, int]
 """From each measurement of a circuit to its place in time."""
+
+LISTED_MEASUREMENTS: Final = 20
+"""Most measurements whose 2^measurements outcomes a function is tabulated for."""
 
 
 def measurements_behind(measurement: Any, numbers: Numbers) -> tuple[int, ...] | None:
@@ -96,6 +99,11 @@ def value_table(value: Any) -> NDArray[Any]:
     ndarray, shape (2^measurements,)
         The first measurement is the most significant bit. Truth is 1.
 
+    Raises
+    ------
+    pennylane.exceptions.DeviceError
+        If it looks at more than 20 measurements.
+
     Notes
     -----
     2^k evaluations for k measurements, in one sweep over arrays where the function takes them.
@@ -107,14 +115,43 @@ def value_table(value: Any) -> NDArray[Any]:
     array([ 1, -1])
     """
     count = len(value.measurements)
+    if count > LISTED_MEASUREMENTS:
+        raise DeviceError(
+            f"A function of {count} mid-circuit measurements has 2^{count} values, and without "
+            f"shots bondline.mps tabulates those of at most {LISTED_MEASUREMENTS} measurements. "
+            "Take a sum apart and measure its terms one by one, or use shots: there the function "
+            "is only worked out for what was seen."
+        )
     outcomes = np.arange(2**count)
-    columns = [(outcomes >> (count - 1 - place)) & 1 for place in range(count)]
+    return evaluate(value, [(outcomes >> (count - 1 - place)) & 1 for place in range(count)])
+
+
+def evaluate(value: Any, columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Work a function of outcomes out for many of them.
+
+    Parameters
+    ----------
+    value : pennylane.ops.MeasurementValue
+    columns : sequence of ndarray, shape (cases,)
+        The outcome of each of its measurements in every case.
+
+    Returns
+    -------
+    ndarray, shape (cases,)
+        Truth is 1.
+
+    Examples
+    --------
+    >>> import pennylane as qml
+    >>> evaluate(qml.measure(0) + 2 * qml.measure(1), [np.array([0, 1, 1]), np.array([0, 0, 1])])
+    array([0, 1, 3])
+    """
     try:
         # Arithmetic of measurement values works on arrays, too, and thousands of times faster.
-        table = np.asarray(value.processing_fn(*columns))
-        if table.shape == outcomes.shape:
-            return table + 0
+        found = np.asarray(value.processing_fn(*columns))
+        if found.shape == columns[0].shape:
+            return found + 0
     except (TypeError, ValueError):  # a function of the user's own that wants numbers
         pass
-    branches = zip(*columns, strict=True)
-    return np.array([value.processing_fn(*map(int, branch)) for branch in branches]) + 0
+    cases = zip(*columns, strict=True)
+    return np.array([value.processing_fn(*map(int, case)) for case in cases]) + 0

@@ -21,6 +21,16 @@ pub enum Error {
     /// A factorization or a normalisation failed after every fallback.
     #[error("{0}")]
     Numerical(String),
+    /// Nothing is left of a circuit: a postselected outcome has probability zero.
+    #[error("{message}")]
+    Impossible {
+        /// Which outcome, of which measurement, one way out.
+        message: String,
+        /// Row of its group.
+        row: Option<usize>,
+        /// Group of the batch.
+        group: Option<usize>,
+    },
     /// More memory than the limit would be needed; the message names the bytes.
     #[error("{0}")]
     Resource(String),
@@ -49,7 +59,7 @@ impl Error {
     /// The same error, naming the row of the group it came from.
     #[must_use]
     pub fn in_row(mut self, at: usize) -> Self {
-        if let Self::InvalidInput { row, .. } = &mut self {
+        if let Self::InvalidInput { row, .. } | Self::Impossible { row, .. } = &mut self {
             *row = Some(at);
         }
         self
@@ -58,7 +68,7 @@ impl Error {
     /// The same error, naming the group of the batch it came from.
     #[must_use]
     pub fn in_group(mut self, at: usize) -> Self {
-        if let Self::InvalidInput { group, .. } = &mut self {
+        if let Self::InvalidInput { group, .. } | Self::Impossible { group, .. } = &mut self {
             *group = Some(at);
         }
         self

@@ -18,6 +18,8 @@ pub(crate) struct MemoryPlan {
     pub at_once: usize,
     /// Most tensor entries of one state.
     pub max_entries: usize,
+    /// Most tensor entries of all states of a circuit: of one in work and those that wait.
+    pub max_held: usize,
 }
 
 impl MemoryPlan {
@@ -31,6 +33,7 @@ impl MemoryPlan {
         let limit = settings.memory_limit as f64;
         let mut results = 0.0;
         let mut bound = 0.0_f64;
+        let mut held = 0.0_f64;
         for prepared in groups {
             let (group, plans) = (&prepared.group, prepared.plans());
             let (mut kept, working, what) = request_bytes(group);
@@ -58,7 +61,9 @@ impl MemoryPlan {
             let both = !measured
                 && requests.has_local(n, settings.readout)
                 && (requests.has_global(n, settings.readout) || requests.tensors);
-            let copies = if both { 3.0 } else { 2.0 } + most_waiting(group) as f64;
+            let waiting = most_waiting(group) as f64;
+            let copies = if both { 3.0 } else { 2.0 } + waiting;
+            held = held.max((waiting + 1.0) * elements);
             // The tensors go out in double precision.
             let double =
                 if canonical { 2.0 } else { 0.0 } + if requests.tensors { 1.0 } else { 0.0 };
@@ -85,7 +90,9 @@ impl MemoryPlan {
         let share = rows >= threads && results + bound * threads as f64 <= limit;
         let at_once = if share { threads } else { 1 };
         let max_entries = ((limit - results) / 2.0 / entry) as usize;
-        Ok(Self { at_once, max_entries })
+        // What the plan has accepted is not refused later.
+        let planned = if settings.max_bond_dim.is_some() { held.ceil() as usize } else { 0 };
+        Ok(Self { at_once, max_entries, max_held: max_entries.max(planned) })
     }
 }
 
@@ -125,6 +132,18 @@ fn request_bytes(group: &Group) -> (f64, f64, String) {
     for sampling in &group.requests.samplings {
         let bytes = (sampling.shots * n) as f64;
         parts.push((rows * bytes, 2.0 * bytes, format!("{} shots of {n} wires", sampling.shots)));
+    }
+    for list in &group.requests.outcomes {
+        let k = list.len();
+        let what = format!("the joint distribution of {k} mid-circuit measurements, 2^{k} numbers");
+        let bytes = 8.0 * numbers(k, 1.0);
+        parts.push((rows * bytes, bytes, what));
+    }
+    let measures = group.structure.measures().len();
+    for shots in group.requests.samplings.iter().map(|sampling| sampling.shots) {
+        let what = format!("the outcomes of {measures} mid-circuit measurements in {shots} shots");
+        let bytes = (shots * measures) as f64;
+        parts.push((rows * bytes, bytes, what));
     }
     // Loading holds the state in double precision next to itself, as it was given and as it becomes.
     let loaded = match &group.loaded {

@@ -12,7 +12,8 @@ use crate::group::{Group, Settings};
 use crate::initial::InitialState;
 use crate::linalg::Truncation;
 use crate::mps::{
-    Evolution, EvolutionLog, Mps, Parallelism, Scratches, Step, StepGate, SweepLog, evolve,
+    Evolution, EvolutionLog, Mps, Parallelism, Scratches, Step, StepGate, SweepLog, apply_one_site,
+    evolve,
 };
 use crate::scalar::{C64, Scalar};
 
@@ -31,6 +32,8 @@ pub(crate) struct Shared<'a, T> {
     pub settings: &'a Settings,
     /// Most tensor entries of one state.
     pub max_entries: usize,
+    /// Most tensor entries of all states of a circuit: of one in work and those that wait.
+    pub max_held: usize,
     pub scratches: Scratches<T>,
     pub parallelism: Parallelism,
     pub cancel: &'a Cancel,
@@ -107,6 +110,16 @@ impl BoundSegment {
         };
         let (mode, scratches) = (shared.parallelism, &shared.scratches);
         evolve(state, &self.steps, &self.levels, &evolution, mode, scratches, shared.cancel)
+    }
+
+    /// Applies those steps that act on one site. They truncate nothing, and take no time in proportion
+    /// to the number of sites.
+    pub(crate) fn apply_one_site_steps<T: Scalar>(&self, state: &mut Mps<T>) {
+        for step in &self.steps {
+            if let StepGate::One(u) = &step.gate {
+                apply_one_site(&mut state.sites[step.site], u);
+            }
+        }
     }
 }
 

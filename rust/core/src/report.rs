@@ -7,8 +7,9 @@ use crate::mps::EvolutionLog;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// ln ⟨ψ|ψ⟩ of the state that is never renormalised (the least of them where values come from
-    /// two): the norm estimates the fidelity, too high
-    /// where truncation errors add up coherently (smooth circuits).
+    /// two): the norm estimates the fidelity, too high where truncation errors add up coherently
+    /// (smooth circuits). After postselections that of what they kept, as a share of that and of all
+    /// that was lost.
     pub log_norm: f64,
     /// ln F / ln norm at half the bond dimension, F the overlap with this state: above 1 where
     /// errors add up coherently. NaN where it was not measured.
@@ -20,7 +21,8 @@ pub struct Report {
     pub dropped_branches: f64,
     /// Largest size of a state of the circuit, in bytes.
     pub peak_bytes: u64,
-    /// Relative weight discarded at the bond right of each site, summed over the steps there.
+    /// Relative weight discarded at the bond right of each site, summed over the steps there;
+    /// relative to what postselections kept.
     pub discarded: Vec<f64>,
     /// Bond dimensions at the end.
     pub bonds: Vec<usize>,
@@ -69,11 +71,15 @@ impl Report {
         self.sweeps += other.sweeps;
     }
 
+    /// Notes tensors of `T` with so many entries, and their largest bond.
+    pub(crate) fn note_size<T>(&mut self, entries: usize, largest_bond: usize) {
+        self.peak_bytes = self.peak_bytes.max((entries * size_of::<T>()) as u64);
+        self.largest_bond = self.largest_bond.max(largest_bond);
+    }
+
     /// Adds one evolution of the circuit, its tensors made of `T`.
     pub(crate) fn add_run<T>(&mut self, log: &EvolutionLog) {
-        let bytes = (log.peak_entries * size_of::<T>()) as u64;
-        self.peak_bytes = self.peak_bytes.max(bytes);
-        self.largest_bond = self.largest_bond.max(log.largest_bond);
+        self.note_size::<T>(log.peak_entries, log.largest_bond);
         self.methods.add(log.methods);
         self.sweeps += log.sweeps;
     }

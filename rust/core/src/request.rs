@@ -7,6 +7,10 @@ use crate::local_operator::LocalOperator;
 use crate::mps::{MAX_SPECTRUM_SITES, Readout};
 use crate::pauli::Pauli;
 
+/// Longest list of mid-circuit measurements whose joint distribution is listed: 2^30 numbers take
+/// 8 GiB.
+const MOST_LISTED_MEASUREMENTS: usize = 30;
+
 /// Shots to draw from the final state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
@@ -115,7 +119,7 @@ impl Requests {
 
     /// # Errors
     /// [`Error::InvalidInput`] if a wire is out of range or repeated, an index or a length is off
-    /// or a coefficient is not finite.
+    /// or a coefficient is not finite; [`Error::Unsupported`] for too long a list of measurements.
     pub(crate) fn check(&self, n_wires: usize, rows: usize, measures: usize) -> Result<()> {
         let words = self.words.iter().map(|word| word.iter().map(|(wire, _)| *wire).collect());
         let samplings = self.samplings.iter().map(|sampling| &sampling.wires);
@@ -172,6 +176,14 @@ impl Requests {
         if self.outcomes.iter().flatten().any(|&measurement| measurement >= measures) {
             return Err(Error::invalid(format!(
                 "the circuit has {measures} mid-circuit measurements, and a request names another"
+            )));
+        }
+        let longest = self.outcomes.iter().map(Vec::len).max().unwrap_or(0);
+        if longest > MOST_LISTED_MEASUREMENTS {
+            return Err(Error::Unsupported(format!(
+                "the joint distribution of {longest} mid-circuit measurements has 2^{longest} \
+                 numbers, and at most 2^{MOST_LISTED_MEASUREMENTS} are listed; ask for that of fewer \
+                 measurements, or use shots"
             )));
         }
         if let Some(bad) = self.variance_coefficients.iter().find(|c| !c.is_finite()) {

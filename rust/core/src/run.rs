@@ -141,6 +141,7 @@ impl Job {
         let shared = Shared::<T> {
             settings: &self.settings,
             max_entries: self.memory.max_entries,
+            max_held: self.memory.max_held,
             scratches: Scratches::default(),
             parallelism,
             cancel,

@@ -8,7 +8,7 @@ use bondline::linalg::{Workspace, leading_eigenpairs};
 use bondline::mps::overlap_of_tensors;
 use bondline::{
     C64, Cancel, CircuitResult, Error, Job, LoadedState, LocalOperator, Ordering, Pauli, PlanCache,
-    Precision, Readout, Requests, Result, Settings,
+    Precision, Readout, Requests, Result, Sampling, Settings,
 };
 
 use measured::{Branch, Circuit, average, bits_of, density, expectation, image, run, settings};
@@ -314,7 +314,6 @@ fn a_postselected_state_is_pure() -> Result<()> {
 fn what_only_a_pure_state_has_is_refused_of_a_mixture() -> Result<()> {
     let mut circuit = Circuit::new(24);
     circuit.h(0).measure(0, false);
-    let none = Requests::default;
     for (asked, word) in [
         (Requests { dense_state: true, ..none() }, "state()"),
         (Requests { tensors: true, ..none() }, "tensors"),
@@ -335,7 +334,7 @@ fn an_impossible_postselection_is_an_error() -> Result<()> {
     let zero = |asked: Requests, circuit: &Circuit| {
         let error = circuit.run(asked, settings()).err().unwrap();
         assert!(
-            matches!(&error, Error::Numerical(text) if text.contains("probability 0")),
+            matches!(&error, Error::Impossible { message, .. } if message.contains("probability 0")),
             "{error}"
         );
     };
@@ -500,4 +499,79 @@ fn the_memory_plan_counts_the_states_that_wait() {
     assert!(prepare(0).is_none());
     assert!(prepare(4).is_none());
     assert!(matches!(prepare(12), Some(Error::Resource(_))));
+}
+
+#[test]
+fn lists_of_outcomes_count_as_memory() -> Result<()> {
+    let circuit = |measured: usize| {
+        let mut circuit = Circuit::new(2);
+        (0..measured).for_each(|_| {
+            circuit.measure(0, false);
+        });
+        circuit
+    };
+    let list = |length: usize| Requests { outcomes: vec![(0..length).collect()], ..none() };
+    let limited = || Settings { memory_limit: 1 << 24, ..settings() };
+    let error = circuit(27).run(list(27), limited()).err().unwrap();
+    assert!(
+        matches!(&error, Error::Resource(text) if text.contains("2^27 numbers")
+            && text.contains("measurements")),
+        "{error}"
+    );
+    assert_eq!(circuit(27).run(list(16), limited())?.outcomes[0].len(), 1 << 16);
+    for length in [31, 64, 70] {
+        let error = circuit(length).run(list(length), settings()).err().unwrap();
+        assert!(
+            matches!(&error, Error::Unsupported(text) if text.contains("fewer")
+                && text.contains("shots")),
+            "{error}"
+        );
+    }
+    // Outcomes of shots
+    let sampling = Sampling { wires: vec![0], letters: vec![Pauli::Z], shots: 10_000, stream: 0 };
+    let asked = Requests { samplings: vec![sampling], seeds: vec![[1, 2]], ..none() };
+    let error = circuit(2_000).run(asked.clone(), limited()).err().unwrap();
+    assert!(
+        matches!(&error, Error::Resource(text) if text.contains("2000 mid-circuit")),
+        "{error}"
+    );
+    circuit(200).run(asked, limited())?;
+    Ok(())
+}
+
+fn none() -> Requests {
+    Requests::default()
+}
+
+/// What the plan accepts, its states that wait counted, runs to its end.
+#[test]
+fn an_accepted_plan_is_not_refused_midway() -> Result<()> {
+    let n = 20;
+    let mut random = Random(1);
+    let mut circuit = Circuit::new(n);
+    let brickwall = |circuit: &mut Circuit, random: &mut Random| {
+        for layer in 0..8 {
+            for wire in (layer % 2..n - 1).step_by(2) {
+                circuit.random(&[wire, wire + 1], random);
+            }
+        }
+    };
+    brickwall(&mut circuit, &mut random);
+    for wire in 0..6 {
+        circuit.measure(3 * wire, false);
+        brickwall(&mut circuit, &mut random);
+    }
+    let limit = |memory_limit: u64| Settings { max_bond_dim: Some(12), memory_limit, ..settings() };
+    let accepts = |bytes: u64| {
+        let group = circuit.group(Requests::default()).unwrap();
+        Job::prepare(vec![group], limit(bytes), &PlanCache::default()).is_ok()
+    };
+    let (mut refused, mut accepted) = (0, 1 << 30);
+    while accepted - refused > 1 << 10 {
+        let middle = u64::midpoint(accepted, refused);
+        if accepts(middle) { accepted = middle } else { refused = middle }
+    }
+    let report = circuit.run(Requests::default(), limit(accepted))?.report;
+    assert_eq!(report.branches, 64);
+    Ok(())
 }

@@ -195,29 +195,30 @@ fn filled_shots_know_what_is_postselected_later() -> Result<()> {
 #[test]
 fn shots_of_what_cannot_be_are_an_error() -> Result<()> {
     let asked = || drawing(vec![sampling(vec![0], 100, 0)]);
-    let refused = |circuit: &Circuit, word: &str| {
+    let refused = |circuit: &Circuit| {
         let error = circuit.run(asked(), settings()).err().unwrap();
-        assert!(matches!(&error, Error::Numerical(text) if text.contains(word)), "{error}");
+        assert!(
+            matches!(&error, Error::Impossible { message, .. } if message.contains("probability 0")),
+            "{error}"
+        );
     };
     for fill in [false, true] {
         let mut circuit = Circuit::new(2);
         circuit.postselect(0, true, fill);
-        refused(&circuit, "probability 0");
+        refused(&circuit);
         let mut circuit = Circuit::new(2);
         circuit.h(1).measure(1, false).postselect(0, true, fill);
-        refused(&circuit, "probability 0");
+        refused(&circuit);
     }
-    // Possible, but not in any number of attempts: filled up it is refused, dropped it is not.
-    for fill in [false, true] {
-        let mut circuit = Circuit::new(2);
-        circuit.h(1).measure(1, false).ry(0, 1e-4).postselect(0, true, fill);
-        if fill {
-            refused(&circuit, "attempts");
-        } else {
-            let found = circuit.run(asked(), settings())?;
-            assert!(found.samples[0].outcomes.iter().all(|o| *o == 255));
-        }
-    }
+    // Behind an outcome so unlikely that no attempt comes to it.
+    let mut circuit = Circuit::new(2);
+    circuit.h(1).measure(1, false).ry(0, 1e-4).postselect(0, true, true);
+    refused(circuit.postselect(0, false, true));
+    // Possible, but not in any number of attempts.
+    let mut circuit = Circuit::new(2);
+    circuit.h(1).measure(1, false).ry(0, 1e-4).postselect(0, true, false);
+    let found = circuit.run(asked(), settings())?;
+    assert!(found.samples[0].outcomes.iter().all(|o| *o == 255));
     // As the first measurement it is certain for every shot.
     let mut circuit = Circuit::new(2);
     circuit.ry(0, 1e-4).postselect(0, true, true).measure(0, false);
@@ -268,5 +269,43 @@ fn bits_depend_on_neither_threads_nor_company() -> Result<()> {
     let twice = circuit.run(twice, limited())?.samples;
     assert_eq!(twice[1], one.samples[1]);
     assert_ne!(twice[0], twice[1]);
+    Ok(())
+}
+
+/// The first outcome is free and decides how likely the postselected ones are: 2.5e-5 or 1e-4 in all.
+#[test]
+fn filled_shots_come_however_unlikely_they_are() -> Result<()> {
+    let mut random = Random(5);
+    let mut circuit = Circuit::new(3);
+    circuit.random(&[0, 1], &mut random).measure(0, false).ry(2, 0.01);
+    circuit.ry(2, 0.01).when(&[0], &[false, true]).postselect(2, true, true);
+    circuit.random(&[0, 1], &mut random).measure(1, true).random(&[0, 2], &mut random);
+    circuit.postselect(0, false, true);
+    circuit.random(&[1, 2], &mut random).measure(2, false);
+    let shots = 20_000;
+    let asked = |shots| drawing(vec![sampling(vec![1, 2], shots, 5)]);
+    let found = circuit.run(asked(shots), settings())?.samples.remove(0);
+    assert!(found.outcomes.iter().all(|o| *o < 2));
+    assert_follows(&counts(&found, 5, 2), &joint(&circuit.branches(), 3, &[1, 2]));
+    // A shot does not depend on how many others there are.
+    let fewer = circuit.run(asked(7), settings())?.samples.remove(0);
+    assert_eq!(fewer.outcomes, found.outcomes[..7 * 5]);
+    assert_eq!(fewer.bits, found.bits[..7 * 2]);
+    Ok(())
+}
+
+/// With thirteen free outcomes before it no survey is made.
+#[test]
+fn attempts_behind_many_free_outcomes_are_made_until_enough_is_kept() -> Result<()> {
+    let mut circuit = Circuit::new(2);
+    (0..13).for_each(|_| {
+        circuit.h(0).measure(0, true);
+    });
+    circuit.ry(1, 0.05).postselect(1, true, true);
+    let found = circuit.run(drawing(vec![sampling(vec![0, 1], 20, 5)]), settings())?;
+    assert!(found.samples[0].outcomes.iter().all(|o| *o < 2));
+    circuit.ry(0, 1e-4).postselect(0, true, true);
+    let error = circuit.run(drawing(vec![sampling(vec![0], 20, 5)]), settings()).err().unwrap();
+    assert!(matches!(&error, Error::Numerical(text) if text.contains("attempts")), "{error}");
     Ok(())
 }

@@ -9,7 +9,7 @@ pub fn to_python(py: Python<'_>, error: &Error) -> PyErr {
     let class = match error {
         Error::InvalidInput { .. } => "InputError",
         Error::Unsupported(_) => "UnsupportedError",
-        Error::Numerical(_) => "NumericalError",
+        Error::Numerical(_) | Error::Impossible { .. } => "NumericalError",
         Error::Resource(_) => "ResourceError",
         Error::Internal(_) => "InternalError",
         Error::Interrupted => return PyKeyboardInterrupt::new_err(()),
@@ -17,8 +17,11 @@ pub fn to_python(py: Python<'_>, error: &Error) -> PyErr {
     let raise = || -> PyResult<PyErr> {
         let class = py.import("bondline.errors")?.getattr(class)?;
         let exception = class.call1((error.to_string(),))?;
-        if let Error::InvalidInput { gate, row, group, .. } = error {
+        if let Error::InvalidInput { gate, .. } = error {
             exception.setattr("gate", *gate)?;
+        }
+        if let Error::InvalidInput { row, group, .. } | Error::Impossible { row, group, .. } = error
+        {
             exception.setattr("row", *row)?;
             exception.setattr("group", *group)?;
         }

@@ -4,11 +4,10 @@
 //! it fills them up, the first attempt that nothing drops is the shot, so that shots are of the
 //! distribution *given* all postselected outcomes, those of earlier measurements included.
 
-use std::ops::Range;
-
+use super::losses::Losses;
 use super::mixture::log_add;
 use crate::circuit::Measure;
-use crate::mps::Mps;
+use crate::mps::{Loose, Mps};
 use crate::rng::{FIRST_MEASUREMENT_DRAW, ShotKey};
 use crate::scalar::C64;
 
@@ -38,14 +37,15 @@ impl Followers {
 /// A history so far.
 pub(crate) struct History<T> {
     pub state: Mps<T>,
+    /// Entries of its tensors.
+    pub entries: usize,
     /// Sites out of canonical form.
-    pub loose: Range<usize>,
+    pub loose: Loose,
     /// Factor of the state.
     pub phase: C64,
     pub outcomes: Vec<bool>,
     pub followers: Followers,
-    /// Relative weight discarded at each bond.
-    pub discarded: Vec<f64>,
+    pub losses: Losses,
 }
 
 /// A postselected outcome that rounding noise cannot be told from.
@@ -70,6 +70,11 @@ impl Lost {
     pub fn nothing() -> Self {
         Self { log_weight: f64::NEG_INFINITY, by_chance: false, impossible: None }
     }
+
+    /// Counts a history that the average does not follow.
+    pub fn add(&mut self, log_weight: f64) {
+        self.log_weight = log_add(self.log_weight, log_weight);
+    }
 }
 
 /// A measurement that parts followers.
@@ -81,6 +86,9 @@ pub(crate) struct Parting {
     pub only_history: bool,
     /// Of the outcomes 0 and 1.
     pub probabilities: [f64; 2],
+    /// Of the outcomes 0 and 1 given that all postselections to come are kept, where that is known:
+    /// with them no attempt is in vain.
+    pub given_kept: Option<[f64; 2]>,
 }
 
 impl Parting {
@@ -122,7 +130,7 @@ impl Parting {
             Some(kept) => (kept == outcome && probability > 0.0).then_some(log_weight),
             None if probability > LEAST_PROBABILITY => Some(log_weight),
             None => {
-                lost.log_weight = log_add(lost.log_weight, log_weight);
+                lost.add(log_weight);
                 None
             }
         }
@@ -130,16 +138,37 @@ impl Parting {
 
     /// The outcome of an attempt, or none if postselection drops it.
     fn outcome(&self, attempt: u64, key: &ShotKey) -> Option<bool> {
-        match self.measure.postselect {
-            // In the only history, going on with the outcome is trying again until it comes.
-            Some(kept) if self.measure.fill && self.only_history => {
-                (self.probability(kept) > 0.0).then_some(kept)
-            }
-            postselect => {
-                let draw = key.uniform(attempt, FIRST_MEASUREMENT_DRAW + self.measurement as u64);
-                let outcome = draw >= self.probabilities[0];
+        let of = |probabilities: [f64; 2]| {
+            let draw = key.uniform(attempt, FIRST_MEASUREMENT_DRAW + self.measurement as u64);
+            draw >= probabilities[0]
+        };
+        match (self.measure.postselect, self.given_kept) {
+            (Some(kept), _) if self.projects() => (self.probability(kept) > 0.0).then_some(kept),
+            (None, Some(given_kept)) => Some(of(given_kept)),
+            (postselect, _) => {
+                let outcome = of(self.probabilities);
                 postselect.is_none_or(|kept| kept == outcome).then_some(outcome)
             }
+        }
+    }
+
+    /// Whether attempts go on with the postselected outcome for certain: in the only history that is
+    /// trying again until it comes.
+    fn projects(&self) -> bool {
+        self.given_kept.is_some() || (self.measure.fill && self.only_history)
+    }
+
+    /// Logarithm of the share of a history's followers that is left with `outcome`, for all that they
+    /// have lost: the probability of a postselected outcome, where none of them is drawn, else how
+    /// many of `before` attempts drew it. Where attempts know what is kept later, each stands for as
+    /// many as it saves.
+    pub fn log_share(&self, outcome: bool, before: &Followers, after: &Followers) -> f64 {
+        let probability = self.probability(outcome);
+        match (self.measure.postselect, self.given_kept) {
+            (None, None) => 0.0,
+            (None, Some(given_kept)) => (probability / given_kept[usize::from(outcome)]).ln(),
+            _ if before.log_weight.is_some() || self.projects() => probability.ln(),
+            _ => (after.n_attempts() as f64 / before.n_attempts() as f64).ln(),
         }
     }
 }

@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 
 use super::followers::{History, Impossible, Lost};
-use super::mixture::{Mixture, Tally};
+use super::mixture::Mixture;
+use super::tally::Tally;
 use crate::error::{Error, Result};
-use crate::mps::{
-    EvolutionLog, Mps, canonicalise, log_norm_squared, normalised_tensors, spectrum_of_density,
-};
+use crate::mps::{Mps, canonicalise, log_norm_squared, normalised_tensors, spectrum_of_density};
 use crate::program::Shared;
 use crate::report::Report;
 use crate::request::Requests;
@@ -101,18 +100,19 @@ impl<'a> Gathered<'a> {
         Ok(())
     }
 
-    /// Reads a history that has come to the end of the circuit; `log` is that of its last segment.
+    /// Reads a history that has come to the end of the circuit, with what each step of its last
+    /// segment discarded.
     ///
     /// # Errors
     /// Those of the readouts.
     pub fn read<T: Scalar>(
         &mut self,
         history: &History<T>,
-        log: &EvolutionLog,
+        discarded: &[f64],
         shared: &Shared<'_, T>,
     ) -> Result<()> {
         let (mode, cancel) = (shared.parallelism, shared.cancel);
-        self.report_on(history, Some(log), shared)?;
+        self.report_on(history, discarded, shared)?;
         let (values, state) = (self.values, &history.state);
         if let Some(log_weight) = history.followers.log_weight {
             let mut few = values.few_wire(state, mode, cancel)?;
@@ -127,7 +127,7 @@ impl<'a> Gathered<'a> {
             || (whole_wanted
                 && values.requests.has_canonical(values.plan.n_sites(), values.readout));
         let mut canonical = Cow::Borrowed(state);
-        if canonical_wanted && log.is_lossy() {
+        if canonical_wanted && discarded.iter().any(|weight| *weight > 0.0) {
             self.canonicalise(canonical.to_mut(), shared)?;
         }
         if whole_wanted {
@@ -172,49 +172,73 @@ impl<'a> Gathered<'a> {
         Ok(())
     }
 
-    /// Adds a history to the report, by its probability or, without an average, by its shots: those
-    /// that postselection dropped count there. `last` is the log of its last segment.
-    ///
-    /// # Errors
-    /// [`Error::Interrupted`] soon after the job is cancelled.
-    pub fn report_on<T: Scalar>(
+    /// The weight of a history in the report: its probability, or where nothing is averaged its
+    /// number of shots, attempts in vain included.
+    fn log_weight<T>(&self, history: &History<T>) -> Option<f64> {
+        let followers = &history.followers;
+        let shots = (!self.averaged && followers.n_attempts() > 0)
+            .then(|| (followers.n_attempts() as f64).ln());
+        followers.log_weight.or(shots)
+    }
+
+    /// Reports on a history that has come to the end of the circuit.
+    fn report_on<T: Scalar>(
         &mut self,
         history: &History<T>,
-        last: Option<&EvolutionLog>,
+        discarded: &[f64],
         shared: &Shared<'_, T>,
     ) -> Result<()> {
-        let followers = &history.followers;
-        let by_shots = (!self.averaged && followers.n_attempts() > 0)
-            .then(|| (followers.n_attempts() as f64).ln());
-        let Some(log_weight) = followers.log_weight.or(by_shots) else { return Ok(()) };
+        let Some(log_weight) = self.log_weight(history) else { return Ok(()) };
         // What was lost before a measurement lies in the past of every value: an outcome tells on
         // all sites.
         let segment = &self.values.plan.segments()[history.outcomes.len()];
-        let of_segment = last.map_or(&[][..], |log| &log.discarded);
-        let before = history.discarded.iter().sum::<f64>() - of_segment.iter().sum::<f64>();
+        let before = history.losses.total - discarded.iter().sum::<f64>();
         let steps = &self.values.plan.steps()[segment.steps.clone()];
-        let mut cones = self.values.cones(steps, of_segment);
+        let mut cones = self.values.cones(steps, discarded);
         cones.iter_mut().for_each(|cone| *cone += before.max(0.0));
         let log_norm = log_norm_squared(&history.state, shared.cancel)?;
-        let bonds = history.state.bond_dims();
-        self.tally.add(log_weight, (&history.discarded, &cones), &bonds, log_norm);
+        self.tally.add(log_weight, log_norm, &cones, history);
+        self.tally.count(&history.state.bond_dims());
+        Ok(())
+    }
+
+    /// Reports on a history of which a measurement has left nothing.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] soon after the job is cancelled.
+    pub fn report_end<T: Scalar>(
+        &mut self,
+        history: &History<T>,
+        shared: &Shared<'_, T>,
+    ) -> Result<()> {
+        let Some(log_weight) = self.log_weight(history) else { return Ok(()) };
+        let log_norm = if history.losses.any() {
+            log_norm_squared(&history.state, shared.cancel)?
+        } else {
+            0.0
+        };
+        self.tally.add_ended(log_weight, log_norm, history);
+        if !self.averaged {
+            self.tally.count(&history.state.bond_dims());
+        }
         Ok(())
     }
 
     /// # Errors
-    /// [`Error::Numerical`] if nothing is left of what was asked.
+    /// [`Error::Impossible`] if nothing is left of what was asked.
     pub fn check_left(&self, lost: &Lost) -> Result<()> {
         let averaged = !self.averaged || self.mixture.len() > 0;
         let drawn = |kept: &Vec<u64>| kept.is_empty() || kept.iter().any(|kept| *kept != NONE);
         let all_drawn = lost.by_chance || self.kept.iter().all(drawn);
         match lost.impossible {
             Some(Impossible { measurement, outcome }) if !(averaged && all_drawn) => {
-                Err(Error::Numerical(format!(
+                let message = format!(
                     "postselecting outcome {} of mid-circuit measurement {measurement} leaves \
                      nothing: the outcome has probability 0 (to rounding); postselect the other \
                      outcome or none",
                     u8::from(outcome)
-                )))
+                );
+                Err(Error::Impossible { message, row: None, group: None })
             }
             None if !averaged => Err(Error::Internal("no history came to its end".to_owned())),
             _ => Ok(()),
@@ -225,19 +249,22 @@ impl<'a> Gathered<'a> {
     ///
     /// # Errors
     /// Those of [`Gathered::check_left`] and of the spectra of mixtures.
-    pub fn finish(self, lost: &Lost) -> Result<CircuitResult> {
+    pub fn finish(mut self, lost: &Lost) -> Result<CircuitResult> {
         self.check_left(lost)?;
         let requests = self.values.requests;
         let followed = self.mixture.log_total();
         let left_out = (lost.log_weight - followed).exp();
+        let (branches, log_norm) = (self.tally.count, self.tally.log_norm());
+        let bonds = std::mem::take(&mut self.tally.bonds);
+        let (discarded, cones) = self.tally.discarded();
         let report = Report {
-            branches: self.tally.count,
-            log_norm: self.tally.log_norm(),
+            branches,
+            log_norm,
             // Nothing of nothing where there was no average.
-            dropped_branches: if left_out.is_nan() { 0.0 } else { left_out },
-            discarded: self.tally.discarded,
-            cones: self.tally.cones,
-            bonds: self.tally.bonds,
+            dropped_branches: self.report.dropped_branches.max(left_out),
+            discarded,
+            cones,
+            bonds,
             ..self.report
         };
         let (mut few, outcomes) = self.mixture.finish(&requests.outcomes);

@@ -17,22 +17,22 @@ pub(crate) fn log_add(a: f64, b: f64) -> f64 {
 
 /// The sum of weights so far.
 #[derive(Debug, Clone, Copy)]
-struct Total {
-    log: f64,
+pub(super) struct Total {
+    pub log: f64,
 }
 
 impl Total {
-    const NOTHING: Self = Self { log: f64::NEG_INFINITY };
+    pub const NOTHING: Self = Self { log: f64::NEG_INFINITY };
 
     /// Takes one more weight in and returns its share of the sum.
-    fn add(&mut self, log_weight: f64) -> f64 {
+    pub fn add(&mut self, log_weight: f64) -> f64 {
         self.log = log_add(self.log, log_weight);
         (log_weight - self.log).exp()
     }
 }
 
 /// Moves each mean towards its new value.
-fn average<X>(means: &mut [X], values: &[X], share: f64)
+pub(super) fn average<X>(means: &mut [X], values: &[X], share: f64)
 where
     X: Copy + AddAssign + Sub<Output = X> + Mul<f64, Output = X>,
 {
@@ -112,53 +112,6 @@ impl Mixture {
         };
         let outcomes = lists.iter().map(distribution).collect();
         (self.few, outcomes)
-    }
-}
-
-/// What the histories report, averaged.
-#[derive(Debug)]
-pub(crate) struct Tally {
-    total: Total,
-    pub count: usize,
-    pub discarded: Vec<f64>,
-    pub cones: Vec<f64>,
-    /// Largest bonds at the end.
-    pub bonds: Vec<usize>,
-    /// Logarithm of Σ weight · norm.
-    log_norms: f64,
-}
-
-impl Tally {
-    pub(crate) fn new(n_sites: usize, n_cones: usize) -> Self {
-        Self {
-            total: Total::NOTHING,
-            count: 0,
-            discarded: vec![0.0; n_sites - 1],
-            cones: vec![0.0; n_cones],
-            bonds: vec![1; n_sites - 1],
-            log_norms: f64::NEG_INFINITY,
-        }
-    }
-
-    /// Adds one history: weight discarded at each bond and in each cone, bonds, and norm.
-    pub(crate) fn add(
-        &mut self,
-        log_weight: f64,
-        (discarded, cones): (&[f64], &[f64]),
-        bonds: &[usize],
-        log_norm: f64,
-    ) {
-        let share = self.total.add(log_weight);
-        average(&mut self.discarded, discarded, share);
-        average(&mut self.cones, cones, share);
-        self.bonds.iter_mut().zip(bonds).for_each(|(most, bond)| *most = (*most).max(*bond));
-        self.log_norms = log_add(self.log_norms, log_weight + log_norm);
-        self.count += 1;
-    }
-
-    /// Logarithm of the mean norm; that of an exact state where there was no history.
-    pub(crate) fn log_norm(&self) -> f64 {
-        if self.count == 0 { 0.0 } else { self.log_norms - self.total.log }
     }
 }
 
