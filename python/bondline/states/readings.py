@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bondline.devices.mps import BondlineMPS
 from bondline.errors import InputError
 from bondline.states.bitstrings import as_bits, require_width
+from bondline.states.derivatives import require_plain_circuit
 from bondline.states.engine import log_probabilities
 
 
@@ -62,6 +63,7 @@ class StateReadings:
             seed="global" if seed is None else seed,
         )
         tape = qml.tape.QuantumScript([], measurements, shots=shots)
+        require_plain_circuit(tape, "MPS.measure")
         (found,) = qml.execute([tape], device, diff_method=None)
         return found
 
