@@ -10,7 +10,8 @@ from pennylane.resource import SpecsResources
 from bondline import _core
 from bondline.circuits.lowering import Circuit, Lowered
 from bondline.config import EngineSettings
-from bondline.errors import InputError
+from bondline.devices.mid_circuit import explain
+from bondline.errors import InputError, UnsupportedError
 from bondline.measurements.columns import Window
 from bondline.measurements.results import in_shape
 from bondline.reports.report import Evidence
@@ -41,13 +42,15 @@ def require_ordering(ordering: Any, wires: int, owner: str) -> None:
         )
 
 
-def run(lowered: Lowered, settings: EngineSettings) -> list[_core.GroupResult]:
+def run(lowered: Lowered, settings: EngineSettings, wires: Any = None) -> list[_core.GroupResult]:
     """Run lowered circuits in the engine.
 
     Parameters
     ----------
     lowered : Lowered
     settings : EngineSettings
+    wires : pennylane.wires.Wires, optional
+        Wires of the device.
 
     Returns
     -------
@@ -57,6 +60,8 @@ def run(lowered: Lowered, settings: EngineSettings) -> list[_core.GroupResult]:
     ------
     InputError
         With the operator that it is about, where the engine says which.
+    UnsupportedError
+        With what else could be done about too many histories of mid-circuit outcomes.
     """
     for position, circuit in enumerate(lowered.circuits):
         require_ordering(settings.ordering, len(circuit.wires), f"circuit {position}")
@@ -67,6 +72,11 @@ def run(lowered: Lowered, settings: EngineSettings) -> list[_core.GroupResult]:
         if found is error:
             raise
         raise found from None
+    except UnsupportedError as error:
+        explained = explain(error, lowered.tapes, wires)
+        if explained is error:
+            raise
+        raise explained from None
 
 
 def values_of(lowered: Lowered, outputs: list[_core.GroupResult]) -> tuple[Any, ...]:
