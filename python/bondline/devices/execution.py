@@ -145,7 +145,7 @@ def track(tracker: Any, tapes: Any, evidence: Evidence, values: tuple[Any, ...])
             results=value,
             **shots,
             resources=_resources(tape, circuit),
-            fidelity_estimate=float(account.fidelity(rows).min()),
+            fidelity_estimate=circuit.initial_fidelity * float(account.fidelity(rows).min()),
             max_bond=int(account.largest_bond[rows].max()),
             discarded_weight=float(account.discarded[rows].sum(axis=1).max()),
         )

@@ -25,7 +25,10 @@ _Complex = NDArray[np.complex128]
 
 
 class InitialState(Protocol):
-    """A matrix product state that circuits start from instead of |0…0>."""
+    """A matrix product state that circuits start from instead of |0…0>.
+
+    Where it has ``fidelity`` and ``log_norm``, what it lost is counted into the reports.
+    """
 
     @property
     def wires(self) -> Sequence[Any]:

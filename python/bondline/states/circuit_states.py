@@ -77,7 +77,7 @@ def mps_state(qnode: Any) -> Callable[..., Any]:
     def prepared(*args: Any, **kwargs: Any) -> MPS | list[MPS]:
         tape = _circuit_of(qnode, "mps_state", args, kwargs)
         circuit, result = _read(device, tape, lambda wires: TENSORS)
-        fidelity = Account.of(result).fidelity()
+        fidelity = Account.of(result).fidelity() * circuit.initial_fidelity
         states = []
         for row in range(circuit.rows.start, circuit.rows.stop):
             tensors, schmidt = tensors_of(result, row)
@@ -86,7 +86,7 @@ def mps_state(qnode: Any) -> Callable[..., Any]:
                     tuple(tensors),
                     circuit.wires,
                     tuple(schmidt),
-                    float(result.log_norm[row]),
+                    float(result.log_norm[row]) + circuit.initial_log_norm,
                     float(fidelity[row]),
                 )
             )

@@ -40,6 +40,11 @@ class StateReadings:
         value, or tuple of values
             In the shapes of ``bondline.mps``.
 
+        Notes
+        -----
+        The state was judged when its circuit ran: there are no warnings here. Its ``fidelity``
+        holds for every answer.
+
         Examples
         --------
         >>> from bondline import MPS
@@ -61,6 +66,7 @@ class StateReadings:
             cutoff=0.0,
             ordering="given",
             seed="global" if seed is None else seed,
+            on_low_fidelity="ignore",
         )
         tape = qml.tape.QuantumScript([], measurements, shots=shots)
         require_plain_circuit(tape, "MPS.measure")

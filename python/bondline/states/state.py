@@ -43,7 +43,8 @@ class MPS(StateReadings, StateExchange):
         given arrays.
     fidelity : float
         Estimated fidelity with the state that the circuit would prepare without truncation, as
-        the report of the run has it; 1 for given tensors.
+        the report of the run has it; 1 for given tensors. As the ``initial_state`` of a device it
+        is counted into what follows; log_norm, too.
 
     Examples
     --------
