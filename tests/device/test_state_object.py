@@ -501,3 +501,38 @@ def exact_of_two_layers():
         return qml.state()
 
     return np.asarray(circuit())
+
+
+def test_what_is_no_measurement_and_no_observable():
+    state = MPS.from_tensors([np.eye(2), np.eye(2)])
+    with pytest.raises(InputError, match=r"measure needs measurements.*got Z\(0\).*MPS\.expval"):
+        state.measure(qml.Z(0))
+    for given in ("Z0", None, qml.expval(qml.Z(0))):
+        with pytest.raises(InputError, match=r"expval needs an observable"):
+            state.expval(given)
+    for base in (1, 0, -2, math.inf):
+        with pytest.raises(InputError, match="log_base"):
+            state.entropies(log_base=base)
+
+
+def test_overlaps_on_other_wires_name_the_first_difference():
+    def product(wires):
+        return MPS.from_tensors([np.array([1, 0]).reshape(1, 2, 1)] * len(wires), wires=wires)
+
+    whole = product(range(40))
+    with pytest.raises(InputError, match="first differ at place 38: 38 and 39") as caught:
+        whole.overlap(product([*range(38), 39, 38]))
+    assert len(str(caught.value)) < 200
+    with pytest.raises(InputError, match="40 and 39 wires that first differ at place 39: there"):
+        whole.overlap(product(range(39)))
+
+
+def test_a_text_is_no_file_of_a_state(tmp_path):
+    for contents in (b"", b"hello, this is a text\n"):
+        path = tmp_path / "state.npz"
+        path.write_bytes(contents)
+        with pytest.raises(
+            InputError, match=r"no file of MPS\.save.*path that was saved"
+        ) as caught:
+            MPS.load(path)
+        assert "pickle" not in str(caught.value)

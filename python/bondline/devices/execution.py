@@ -10,8 +10,9 @@ from pennylane.resource import SpecsResources
 from bondline import _core
 from bondline.circuits.lowering import Circuit, Lowered
 from bondline.config import EngineSettings
+from bondline.devices.memory_advice import advise
 from bondline.devices.mid_circuit import explain
-from bondline.errors import InputError, UnsupportedError
+from bondline.errors import InputError, ResourceError, UnsupportedError
 from bondline.measurements.columns import Window
 from bondline.measurements.results import in_shape
 from bondline.reports.report import Evidence
@@ -62,6 +63,8 @@ def run(lowered: Lowered, settings: EngineSettings, wires: Any = None) -> list[_
         With the operator that it is about, where the engine says which.
     UnsupportedError
         With what else could be done about too many histories of mid-circuit outcomes.
+    ResourceError
+        With what to ask for instead.
     """
     for position, circuit in enumerate(lowered.circuits):
         require_ordering(settings.ordering, len(circuit.wires), f"circuit {position}")
@@ -77,6 +80,11 @@ def run(lowered: Lowered, settings: EngineSettings, wires: Any = None) -> list[_
         if explained is error:
             raise
         raise explained from None
+    except ResourceError as error:
+        advised = advise(error)
+        if advised is error:
+            raise
+        raise advised from None
 
 
 def values_of(lowered: Lowered, outputs: list[_core.GroupResult]) -> tuple[Any, ...]:

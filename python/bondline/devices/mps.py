@@ -89,7 +89,7 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         initial_state: InitialState | None = None,
         **settings: Unpack[MpsSettings],
     ) -> None:
-        self._config = MpsConfig.from_keywords(NAME, settings)
+        self._config = MpsConfig.from_keywords(NAME, settings, also=("initial_state",))
         # Frozen once, so that a configuration that carries our settings is known by identity.
         self._options = ExecutionConfig(device_options=self._config.keywords()).device_options
         self._seeds = Seeds(self._config.seed)
