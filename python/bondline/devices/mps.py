@@ -17,6 +17,7 @@ from bondline._core import GroupResult
 from bondline.circuits.lowering import Circuit, Lowered, Postselection, lower
 from bondline.config import MpsConfig, MpsSettings
 from bondline.devices import mid_circuit
+from bondline.devices.derivatives import rule_of
 from bondline.devices.execution import require_ordering, run, track, values_of
 from bondline.devices.preprocess import NAME, pipeline
 from bondline.devices.snapshots import snapshot_circuits, store_snapshot
@@ -183,8 +184,10 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
                 f'{NAME} does not offer diff_method="{config.gradient_method}" in this version. '
                 'Use diff_method="parameter-shift", which "best" chooses.'
             )
-        if config.gradient_method == "best":
-            changes["gradient_method"] = "parameter-shift"
+        rule = "parameter-shift" if config.gradient_method == "best" else config.gradient_method
+        rule = rule_of(circuit, rule)
+        if rule is not config.gradient_method:
+            changes["gradient_method"] = rule
         mid_circuit.require_jit_shapes(circuit, config.interface)
         measuring = mid_circuit.resolve(config.mcm_config, circuit, self.wires)
         if measuring is not config.mcm_config:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from bondline._core import GroupResult
 from bondline.circuits.lowering import Circuit
+from bondline.devices.derivatives import require_plain, require_plain_circuit
 from bondline.devices.mps import BondlineMPS
 from bondline.errors import InputError, UnsupportedError
 from bondline.measurements.requests import Requests
 from bondline.reports.account import Account
 from bondline.states.bitstrings import as_bits, require_width
-from bondline.states.derivatives import require_plain, require_plain_circuit
 from bondline.states.engine import TENSORS, bitstring_request, tensors_of
 from bondline.states.state import MPS
 

@@ -9,10 +9,10 @@ import pennylane as qml
 from numpy.typing import NDArray
 from pennylane.measurements import MeasurementProcess
 
+from bondline.devices.derivatives import require_plain_circuit
 from bondline.devices.mps import BondlineMPS
 from bondline.errors import InputError
 from bondline.states.bitstrings import as_bits, require_width
-from bondline.states.derivatives import require_plain_circuit
 from bondline.states.engine import log_probabilities
 
 
