@@ -23,6 +23,7 @@ _READOUTS = ("local", "state")
 _REACTIONS = ("warn", "raise", "ignore")
 _TRUNCATIONS = ("auto", "gram", "svd")
 _GRADIENTS = ("parameter-shift",)
+_OF_THE_QNODE = ("diff_method", "interface", "mcm_method", "postselect_mode")
 _LATER_GRADIENTS = ("adjoint", "two-state")
 
 
@@ -146,7 +147,9 @@ class MpsConfig:
         _choice("truncation", self.truncation, _TRUNCATIONS)
 
     @classmethod
-    def from_keywords(cls, owner: str, keywords: Mapping[str, Any]) -> MpsConfig:
+    def from_keywords(
+        cls, owner: str, keywords: Mapping[str, Any], *, also: Sequence[str] = ()
+    ) -> MpsConfig:
         """Build a configuration from keywords and name the closest known one for each unknown.
 
         Parameters
@@ -154,6 +157,8 @@ class MpsConfig:
         owner : str
             Who was given the keywords; begins the message.
         keywords : mapping of str to object
+        also : sequence of str, optional
+            What the owner takes beside the settings; named in messages.
 
         Returns
         -------
@@ -173,9 +178,11 @@ class MpsConfig:
         """
         for name in keywords:
             if name not in _NAMES:
-                close = difflib.get_close_matches(name, _NAMES, n=1, cutoff=0.5)
+                close = difflib.get_close_matches(name, [*_NAMES, *also], n=1, cutoff=0.5)
                 hint = f"; did you mean {close[0]!r}?" if close else "."
-                known = ", ".join(_NAMES)
+                if name in _OF_THE_QNODE:
+                    hint = f": it belongs to the QNode, qml.QNode(circuit, dev, {name}=…)."
+                known = ", ".join([*_NAMES, *also])
                 raise TypeError(f"{owner} has no setting {name!r}{hint} Known settings: {known}.")
         return cls(**keywords)
 

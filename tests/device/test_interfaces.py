@@ -1,9 +1,12 @@
 """Gradients and frameworks: what PennyLane puts around the device."""
 
+import jax
 import numpy as np
 import pennylane as qml
 import pytest
 from pennylane import numpy as pnp
+
+from bondline import UnsupportedError
 
 WIRES = 3
 
@@ -173,3 +176,39 @@ class TestTorch:
         value.backward()
         expected = qml.grad(build("default.qubit"), argnums=1)(x, pnp.array(weights))
         np.testing.assert_allclose(leaf.grad.numpy(), expected, atol=1e-8)
+
+
+def purity(**options):
+    @qml.qnode(qml.device("bondline.mps", wires=2), **options)
+    def circuit(angle):
+        qml.RY(angle, wires=0)
+        qml.CNOT([0, 1])
+        return qml.purity(wires=[0])
+
+    return circuit
+
+
+@pytest.mark.parametrize(
+    "differentiate",
+    [
+        lambda circuit: qml.grad(circuit)(pnp.array(0.7, requires_grad=True)),
+        lambda circuit: jax.grad(circuit)(0.7),
+        lambda circuit: jax.jit(jax.grad(circuit))(0.7),
+        lambda circuit: jax.grad(jax.jit(circuit))(0.7),
+        lambda circuit: jax.jacobian(circuit)(0.7),
+    ],
+    ids=["autograd", "jax", "jit of grad", "grad of jit", "jacobian"],
+)
+@pytest.mark.parametrize("method", ["best", "parameter-shift", "hadamard"])
+def test_purity_is_not_differentiated_by_a_rule_that_does_not_hold(differentiate, method):
+    # JAX wraps what is raised while a compiled function runs.
+    with pytest.raises((UnsupportedError, RuntimeError), match='diff_method="finite-diff"'):
+        differentiate(purity(diff_method=method))
+
+
+def test_purity_is_a_value_and_has_a_difference_quotient():
+    expected = 1 - np.sin(0.7) ** 2 / 2
+    assert purity()(pnp.array(0.7, requires_grad=True)) == pytest.approx(expected)
+    assert jax.jit(purity())(0.7) == pytest.approx(expected, abs=1e-6)
+    slope = qml.grad(purity(diff_method="finite-diff"))(pnp.array(0.7, requires_grad=True))
+    assert slope == pytest.approx(-np.sin(1.4) / 2, abs=1e-4)

@@ -310,3 +310,19 @@ def test_a_tracker_adds_up_no_fidelities():
     assert tracker.totals["executions"] == 2
     assert "fidelity_estimate" not in tracker.totals
     assert tracker.history["fidelity_estimate"] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("measure", "shots", "words"),
+    [
+        (qml.state, None, r"mps_state.*measure some of the wires"),
+        (qml.probs, None, "probability of chosen bitstrings"),
+        (lambda: qml.density_matrix(range(9)), None, "fewer wires, or for fewer such"),
+        (qml.sample, 10**6, "draw fewer shots"),
+    ],
+    ids=["state", "probs", "density_matrix", "sample"],
+)
+def test_what_does_not_fit_names_what_would(measure, shots, words):
+    device = qml.device("bondline.mps", wires=40, memory_limit=2**21)
+    with pytest.raises(bondline.ResourceError, match=f"{words}.* or raise memory_limit"):
+        qml.set_shots(qml.QNode(measure, device), shots)()

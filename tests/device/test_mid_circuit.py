@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 
+import jax
 import numpy as np
 import pennylane as qml
 import pytest
 from pennylane import numpy as pnp
 from pennylane.devices import ExecutionConfig, MCMConfig
-from pennylane.exceptions import DeviceError
+from pennylane.exceptions import DeviceError, WireError
 
 from bondline import (
     InputError,
@@ -97,8 +98,8 @@ def run(circuit, device, measure=measured, **options):
     return qml.set_shots(qml.QNode(function, device, **options), shots)()
 
 
-def bondline(**settings):
-    return qml.device("bondline.mps", wires=WIRES, max_bond_dim=None, cutoff=0.0, **settings)
+def bondline(wires=WIRES, **settings):
+    return qml.device("bondline.mps", wires=wires, max_bond_dim=None, cutoff=0.0, **settings)
 
 
 def reference(circuit, measure=measured):
@@ -562,3 +563,67 @@ def test_functions_of_many_outcomes():
     assert all(0 <= key <= 24 for key in counts)
     with pytest.raises(DeviceError, match="lists the"):
         shots(lambda outcomes: qml.counts(sum(outcomes), all_outcomes=True))
+
+
+def resets(measures, measure):
+    def circuit():
+        values = []
+        for _ in range(measures):
+            qml.RY(0.3, 0)
+            values.append(qml.measure(0, reset=True))
+            qml.cond(values[-1], qml.RX)(0.1, wires=1)
+        return measure(values)
+
+    return circuit
+
+
+def end(values):
+    return qml.expval(qml.Z(1))
+
+
+@pytest.mark.parametrize("method", [None, "device"])
+def test_too_many_histories_name_the_wires_that_would_do_without(method):
+    circuit = resets(13, end)
+    with pytest.raises(UnsupportedError, match=r"shots.* 13 more wires, 2, 3, …, 14: .*deferred"):
+        qml.QNode(circuit, bondline(2), mcm_method=method)()
+    # That many more wires do.
+    assert qml.QNode(circuit, bondline(15))() < 1
+    with pytest.raises(UnsupportedError, match='choose mcm_method="deferred"'):
+        qml.QNode(circuit, bondline(15), mcm_method="device")()
+
+
+def test_values_of_all_wires_are_not_those_of_deferred_outcomes():
+    everything = resets(13, lambda values: qml.probs())
+    named = resets(13, lambda values: qml.probs(wires=[0, 1]))
+    expected = qml.QNode(named, bondline(16))()
+    np.testing.assert_allclose(qml.QNode(everything, bondline(None))(), expected, atol=1e-12)
+    with pytest.raises(UnsupportedError, match="some of the device's wires only, by name"):
+        qml.QNode(everything, bondline(16))()
+    with pytest.raises(DeviceError, match="Name the wires"):
+        qml.QNode(everything, bondline(16), mcm_method="deferred")()
+    counts = resets(3, lambda values: qml.counts())
+    sampler = qml.QNode(counts, qml.device("bondline.mps", seed=1), mcm_method="deferred")
+    assert {len(bits) for bits in qml.set_shots(sampler, 20)()} == {2}
+
+
+def test_deferred_outcomes_need_wires():
+    circuit = resets(3, end)
+    with pytest.raises(WireError, match=r"3 outcomes on wires of their own, 2, 3, 4, .* have 4\."):
+        qml.QNode(circuit, bondline(4), mcm_method="deferred")()
+    assert qml.QNode(circuit, bondline(5), mcm_method="deferred")() < 1
+
+
+def test_samples_of_one_outcome_under_jit():
+    def sampler(measure):
+        @qml.set_shots(10)
+        @qml.qnode(bondline(2))
+        def circuit(angle):
+            qml.RY(angle, 0)
+            return measure(qml.measure(0))
+
+        return circuit
+
+    with pytest.raises(UnsupportedError, match=r"qml\.sample\(\[m\]\)"):
+        jax.jit(sampler(qml.sample))(1.2)
+    assert jax.jit(sampler(lambda value: qml.sample([value])))(1.2).shape == (10, 1)
+    assert sampler(qml.sample)(1.2).shape == (10,)

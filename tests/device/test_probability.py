@@ -123,7 +123,7 @@ def test_widths_and_circuits_that_do_not_fit_are_refused():
         bondline.probability(circuit, ["01"])(0.1)
     with pytest.raises(InputError, match="Integers do not stand for bitstrings"):
         bondline.probability(circuit, [3, 5])
-    with pytest.raises(InputError, match="log_probability needs a QNode"):
+    with pytest.raises(InputError, match="probability needs a QNode"):
         bondline.probability(block, ["01"])
 
     @qml.qnode(qml.device("bondline.mps", wires=2))

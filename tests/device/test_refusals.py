@@ -88,7 +88,7 @@ def test_a_state_that_comes_too_late():
     ("measurement", "words"),
     [
         (qml.expval(qml.Hermitian(np.eye(2**11), range(11))), "at most 10 wires"),
-        (qml.density_matrix(range(11)), "at most 10"),
+        (qml.density_matrix(range(11)), r"qml\.density_matrix needs .*at most 10"),
         (
             qml.var(
                 qml.Hermitian(np.eye(2**6), range(6))
@@ -117,11 +117,18 @@ def test_observables_that_are_too_large(measurement, words):
         (qml.ctrl(qml.QubitUnitary(np.ones((2, 2)), 0), [1, 2]), None, "not unitary"),
         (qml.DiagonalQubitUnitary([1, 2, 1, 1], [0, 1]), None, "not unitary"),
         (qml.Projector([1, 0], [0, 1]), None, "not unitary"),
-        (qml.StatePrep([1, 1], 0), None, "normalize=True"),
+        (qml.StatePrep([1, 1], 0, validate_norm=False), None, "Give normalize=True"),
+        (qml.StatePrep([float("nan"), 1], 0, validate_norm=False), None, "are not finite"),
+        (qml.StatePrep([0.0, 0.0], 0, validate_norm=False), None, "all zero"),
         (qml.MPSPrep([np.zeros((2, 2)), np.eye(2)], [0, 1]), None, "is zero"),
         (qml.H(0), qml.expval(qml.X(0) @ qml.Y(0)), "not Hermitian"),
         (qml.H(0), qml.expval(qml.RX(0.1, 0)), "not Hermitian"),
         (qml.H(0), qml.expval(float("inf") * qml.X(0)), "not finite"),
+        (qml.H(0), qml.expval(None), r"expval needs an observable.*qml\.expval\(qml\.Z\(0\)\)"),
+        (qml.H(0), qml.var(None), "var needs an observable"),
+        (qml.H(0), qml.vn_entropy(wires=[0], log_base=1), "greater than 1"),
+        (qml.H(0), qml.vn_entropy(wires=[0], log_base=-2), "log_base"),
+        (qml.H(0), qml.mutual_info([0], [1], log_base=0), "log_base"),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -180,3 +187,19 @@ def test_qjit():
     words = "bondline|catalyst"
     with pytest.raises(Exception, match=words):
         qml.qjit(qml.QNode(after(qml.H(0)), qml.device("bondline.mps", wires=1)))()
+
+
+def test_a_table_of_all_outcomes_with_shots():
+    device = qml.device("bondline.mps", wires=40)
+    with pytest.raises(DeviceError, match=r"^qml\.counts lists .*Drop all_outcomes"):
+        qml.set_shots(qml.QNode(lambda: qml.counts(all_outcomes=True), device), 5)()
+    with pytest.raises(DeviceError, match=r"^qml\.probs lists .*Use qml\.sample or qml\.counts"):
+        qml.set_shots(qml.QNode(qml.probs, device), 5)()
+
+
+@pytest.mark.parametrize("name", ["mcm_method", "postselect_mode", "diff_method"])
+def test_keywords_of_the_qnode(name):
+    with pytest.raises(TypeError, match=f"belongs to the QNode.*{name}=.*initial_state"):
+        qml.device("bondline.mps", wires=2, **{name: "device"})
+    with pytest.raises(TypeError, match="did you mean 'initial_state'"):
+        qml.device("bondline.mps", wires=2, initialstate=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import warnings
 from functools import reduce
 from itertools import pairwise
 
@@ -407,6 +408,79 @@ def test_a_device_starts_from_a_state():
     np.testing.assert_allclose(found, whole, atol=1e-9)
 
 
+def lossy():
+    device = qml.device("bondline.mps", wires=10, max_bond_dim=2, on_low_fidelity="ignore")
+
+    @qml.qnode(device)
+    def circuit():
+        layers(0.4, range(10), depth=4)
+        return qml.expval(qml.Z(0))
+
+    return bondline.mps_state(circuit)()
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+@pytest.mark.parametrize("measure", [lambda: qml.expval(qml.Z(0)), qml.state])
+def test_what_an_initial_state_lost_is_counted(loaded, measure, tmp_path):
+    start = lossy()
+    if loaded:
+        start.save(tmp_path / "state.npz")
+        start = MPS.load(tmp_path / "state.npz")
+    assert start.fidelity < 0.9
+    device = qml.device("bondline.mps", wires=10, initial_state=start)
+    circuit = qml.QNode(measure, device)
+    with pytest.warns(LowFidelityWarning, match=r"Prepare the initial_state with a larger max_b"):
+        circuit()
+    report = device.reports[0]
+    assert report.initial_fidelity == start.fidelity
+    assert report.fidelity_estimate == pytest.approx(start.fidelity)
+    assert report.value_fidelities == pytest.approx((start.fidelity,))
+    assert report.norm == pytest.approx(1.0)  # of this run
+    assert f"state of fidelity {start.fidelity:.6g}" in str(report)
+    assert report.to_dict()["initial_fidelity"] == start.fidelity
+    with qml.Tracker(device) as tracker:
+        circuit()
+    assert tracker.history["fidelity_estimate"] == pytest.approx([start.fidelity])
+    with pytest.raises(LowFidelityError, match=f"fidelity {start.fidelity:.3g} of the initial"):
+        qml.QNode(
+            measure,
+            qml.device("bondline.mps", wires=10, initial_state=start, on_low_fidelity="raise"),
+        )()
+
+
+def test_states_made_from_a_lossy_state_remember_it():
+    start = lossy()
+
+    def more(device):
+        @qml.qnode(device)
+        def circuit():
+            layers(0.2, range(10), depth=2)
+            return qml.expval(qml.Z(0))
+
+        return bondline.mps_state(circuit)()
+
+    settings = {"max_bond_dim": 4, "on_low_fidelity": "ignore"}
+    device = qml.device("bondline.mps", wires=10, initial_state=start, **settings)
+    found = more(device)
+    own = device.reports[0]
+    assert found.fidelity == pytest.approx(own.fidelity_estimate)
+    assert found.fidelity < start.fidelity
+    assert found.log_norm == pytest.approx(own.log_norm + start.log_norm)
+
+    def prepared():
+        qml.BasisState([1], wires=[0])
+        return qml.expval(qml.Z(0))
+
+    qml.QNode(prepared, device)()  # it brings its own state
+    assert device.reports[0].initial_fidelity == 1.0
+
+
+def test_readings_of_a_lossy_state_do_not_warn_again():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lossy().expval(qml.Z(0))
+
+
 def test_mps_prep_starts_a_circuit_from_a_state():
     operator = held(0.4).mps_prep()
 
@@ -427,3 +501,38 @@ def exact_of_two_layers():
         return qml.state()
 
     return np.asarray(circuit())
+
+
+def test_what_is_no_measurement_and_no_observable():
+    state = MPS.from_tensors([np.eye(2), np.eye(2)])
+    with pytest.raises(InputError, match=r"measure needs measurements.*got Z\(0\).*MPS\.expval"):
+        state.measure(qml.Z(0))
+    for given in ("Z0", None, qml.expval(qml.Z(0))):
+        with pytest.raises(InputError, match=r"expval needs an observable"):
+            state.expval(given)
+    for base in (1, 0, -2, math.inf):
+        with pytest.raises(InputError, match="log_base"):
+            state.entropies(log_base=base)
+
+
+def test_overlaps_on_other_wires_name_the_first_difference():
+    def product(wires):
+        return MPS.from_tensors([np.array([1, 0]).reshape(1, 2, 1)] * len(wires), wires=wires)
+
+    whole = product(range(40))
+    with pytest.raises(InputError, match="first differ at place 38: 38 and 39") as caught:
+        whole.overlap(product([*range(38), 39, 38]))
+    assert len(str(caught.value)) < 200
+    with pytest.raises(InputError, match="40 and 39 wires that first differ at place 39: there"):
+        whole.overlap(product(range(39)))
+
+
+def test_a_text_is_no_file_of_a_state(tmp_path):
+    for contents in (b"", b"hello, this is a text\n"):
+        path = tmp_path / "state.npz"
+        path.write_bytes(contents)
+        with pytest.raises(
+            InputError, match=r"no file of MPS\.save.*path that was saved"
+        ) as caught:
+            MPS.load(path)
+        assert "pickle" not in str(caught.value)

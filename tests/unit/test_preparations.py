@@ -101,9 +101,12 @@ def test_sparse_amplitudes():
     np.testing.assert_allclose(load([operator], sites(range(2))).vectors, [[0, 0, 0, 1j]])
 
 
-@pytest.mark.parametrize("state", [[1, 1], [0, 0], [np.nan, 1]])
-def test_amplitudes_that_are_no_state_are_refused(state):
-    with pytest.raises(InputError, match="normalize=True"):
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [([1, 1], "Give normalize=True"), ([0, 0], "all zero"), ([np.nan, 1], "are not finite")],
+)
+def test_amplitudes_that_are_no_state_are_refused(state, words):
+    with pytest.raises(InputError, match=words):
         load([qml.StatePrep(state, 0)], sites([0]))
 
 

@@ -280,3 +280,9 @@ def test_a_clean_run_says_so():
 def test_the_number_of_reports_is_bounded():
     told = Told(MpsConfig(), LOCAL[0], rows=REPORT_LIMIT + 50)
     assert len(told.reports()) == REPORT_LIMIT
+
+
+def test_the_short_text_stands_in_a_list_of_reports():
+    report = Told(MpsConfig(), [qml.expval(qml.Z(0))], log_norm=-0.1, cone=0.1).reports()[0]
+    assert str(report) in repr([report])
+    assert len(repr(report)) < 600

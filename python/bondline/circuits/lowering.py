@@ -49,6 +49,9 @@ class Circuit:
     partitioned : bool
         Whether values come as a tuple over the entries of the shot vector.
     seeds : ndarray of uint64, shape (rows, 2), or None
+    initial_fidelity, initial_log_norm : float
+        What the state that it starts from had lost already; 1 and 0 for |0…0>, for a preparation
+        in the circuit and for a state that does not say.
     """
 
     group: int
@@ -59,6 +62,8 @@ class Circuit:
     bins: tuple[slice, ...] = ()
     partitioned: bool = False
     seeds: NDArray[np.uint64] | None = None
+    initial_fidelity: float = 1.0
+    initial_log_norm: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,6 +219,7 @@ def lower(
         ends[place] = rows.stop
         members[place].append(group)
         seeds = group.requests.seeds
+        start = work.start_of(tape)
         circuits.append(
             Circuit(
                 group=place,
@@ -224,6 +230,8 @@ def lower(
                 bins=tuple(slice(*bounds) for bounds in tape.shots.bins()) if tape.shots else (),
                 partitioned=tape.shots.has_partitioned_shots,
                 seeds=seeds if len(seeds) else None,
+                initial_fidelity=float(getattr(start, "fidelity", 1.0)),
+                initial_log_norm=float(getattr(start, "log_norm", 0.0)),
             )
         )
     return Lowered(tapes, tuple(circuits), tuple(merge(group) for group in members))
@@ -239,10 +247,14 @@ class _Lowering:
     initial: InitialState | None
     known: dict[tuple[object, ...], Interpretation] = field(default_factory=dict)
 
+    def start_of(self, tape: Any) -> InitialState | None:
+        """Return the state that a circuit starts from, unless it brings its own."""
+        return None if starts_with_preparation(tape.operations) else self.initial
+
     def one(
         self, position: int, tape: Any, sites: Register
     ) -> tuple[Group, Interpretation, int | None]:
-        initial = None if starts_with_preparation(tape.operations) else self.initial
+        initial = self.start_of(tape)
         if initial is not None:
             for label in initial.wires:
                 sites[label]

@@ -10,7 +10,8 @@ from pennylane.resource import SpecsResources
 from bondline import _core
 from bondline.circuits.lowering import Circuit, Lowered
 from bondline.config import EngineSettings
-from bondline.errors import InputError, NumericalError
+from bondline.devices.mid_circuit import explain
+from bondline.errors import InputError, NumericalError, UnsupportedError
 from bondline.measurements.columns import Window
 from bondline.measurements.results import in_shape
 from bondline.reports.report import Evidence
@@ -41,13 +42,15 @@ def require_ordering(ordering: Any, wires: int, owner: str) -> None:
         )
 
 
-def run(lowered: Lowered, settings: EngineSettings) -> list[_core.GroupResult]:
+def run(lowered: Lowered, settings: EngineSettings, wires: Any = None) -> list[_core.GroupResult]:
     """Run lowered circuits in the engine.
 
     Parameters
     ----------
     lowered : Lowered
     settings : EngineSettings
+    wires : pennylane.wires.Wires, optional
+        Wires of the device.
 
     Returns
     -------
@@ -59,6 +62,8 @@ def run(lowered: Lowered, settings: EngineSettings) -> list[_core.GroupResult]:
         With the operator that it is about, where the engine says which.
     NumericalError
         With the circuit and the row of its batch, where a postselection left nothing of it.
+    UnsupportedError
+        With what else could be done about too many histories of mid-circuit outcomes.
     """
     for position, circuit in enumerate(lowered.circuits):
         require_ordering(settings.ordering, len(circuit.wires), f"circuit {position}")
@@ -74,6 +79,11 @@ def run(lowered: Lowered, settings: EngineSettings) -> list[_core.GroupResult]:
         if located is error:
             raise
         raise located from None
+    except UnsupportedError as error:
+        explained = explain(error, lowered.tapes, wires)
+        if explained is error:
+            raise
+        raise explained from None
 
 
 def values_of(lowered: Lowered, outputs: list[_core.GroupResult]) -> tuple[Any, ...]:
@@ -142,7 +152,7 @@ def track(tracker: Any, tapes: Any, evidence: Evidence, values: tuple[Any, ...])
             results=value,
             **shots,
             resources=_resources(tape, circuit),
-            fidelity_estimate=float(account.fidelity(rows).min()),
+            fidelity_estimate=circuit.initial_fidelity * float(account.fidelity(rows).min()),
             max_bond=int(account.largest_bond[rows].max()),
             discarded_weight=float(account.discarded[rows].sum(axis=1).max()),
         )

@@ -1,10 +1,17 @@
 """How measurements in the middle of a circuit are handled, where the user leaves it open."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from pennylane.exceptions import DeviceError
-from pennylane.ops import MidMeasure
+from pennylane import transform
+from pennylane.exceptions import DeviceError, WireError
+from pennylane.math import Interface
+from pennylane.measurements import CountsMP, ProbabilityMP, SampleMP, StateMP
+from pennylane.ops import MeasurementValue, MidMeasure
+from pennylane.wires import Wires
+
+from bondline.errors import UnsupportedError
 
 ENUMERATED_MEASUREMENTS: Final = 12
 """Most measurements whose 2^12 histories are followed one by one without being asked to."""
@@ -50,21 +57,163 @@ def resolve(config: Any, circuit: Any, wires: Any = None) -> Any:
     return config
 
 
+def require_jit_shapes(circuit: Any, interface: Any) -> None:
+    """Raise if PennyLane would announce to JAX another shape of a value than it has.
+
+    Parameters
+    ----------
+    circuit : pennylane.tape.QuantumScript or None
+    interface : pennylane.math.Interface or None
+
+    Raises
+    ------
+    UnsupportedError
+    """
+    if circuit is None or interface is not Interface.JAX_JIT:
+        return
+    for measurement in circuit.measurements:
+        if isinstance(measurement, SampleMP) and isinstance(measurement.mv, MeasurementValue):
+            raise UnsupportedError(
+                "qml.sample of one mid-circuit measurement has the shape (shots,), and PennyLane "
+                "announces (shots, 1) to jax.jit. Return qml.sample([m]), a list of one, which "
+                "has the shape (shots, 1) everywhere."
+            )
+
+
+def require_room(circuit: Any, wires: Any) -> None:
+    """Raise if a circuit cannot be deferred on the wires of the device.
+
+    Parameters
+    ----------
+    circuit : pennylane.tape.QuantumScript
+    wires : pennylane.wires.Wires or None
+        Wires of the device.
+
+    Raises
+    ------
+    pennylane.exceptions.WireError
+        If outcomes need wires that the device does not have.
+    pennylane.exceptions.DeviceError
+        If a value of all wires is asked for, which would include those of the outcomes.
+    """
+    needed = _storage(circuit)
+    missing = [wire for wire in needed if wires and wire not in wires]
+    if missing:
+        these = "this label" if len(missing) == 1 else "these labels"
+        raise WireError(
+            f'mcm_method="deferred" keeps {_counted(len(needed))} on wires of their own, '
+            f"{_listed(needed)}, and the device does not have {_listed(missing)}. Give it "
+            f"wires with {these}, or leave out mcm_method."
+        )
+    for measurement in circuit.measurements:
+        if _of_all_wires(measurement) and (wires or type(measurement) is StateMP):
+            raise DeviceError(
+                f'{measurement} is of all wires, and mcm_method="deferred" keeps outcomes on some '
+                "of them. Name the wires that are measured, or leave out mcm_method."
+            )
+
+
+def explain(error: UnsupportedError, circuits: Sequence[Any], wires: Any) -> UnsupportedError:
+    """Add to the engine's word on too many histories how the measurements could be deferred.
+
+    Parameters
+    ----------
+    error : UnsupportedError
+    circuits : sequence of pennylane.tape.QuantumScript
+    wires : pennylane.wires.Wires or None
+        Wires of the device.
+
+    Returns
+    -------
+    UnsupportedError
+        The same error if it cannot be about histories.
+    """
+    for circuit in circuits:
+        measures = _measures(circuit)
+        if circuit.shots or len(measures) <= ENUMERATED_MEASUREMENTS:
+            continue
+        way = "Give the QNode shots with qml.set_shots"
+        missing = [wire for wire in _storage(circuit) if wires and wire not in wires]
+        if any(measure.postselect is not None for measure in measures):
+            pass  # deferred measurements are not postselected here
+        elif any(wires and len(found.wires) == len(wires) for found in circuit.measurements):
+            way += (
+                ", or measure some of the device's wires only, by name: then the measurements are "
+                "deferred onto the others"
+            )
+        elif missing:
+            way += (
+                f", or the device {len(missing)} more wires, {_listed(missing)}: then the "
+                "measurements are deferred, and no histories are run"
+            )
+        else:
+            way += ', or choose mcm_method="deferred"'
+        return UnsupportedError(f"{str(error).removesuffix('; use shots')}. {way}.")
+    return error
+
+
+@transform  # type: ignore[untyped-decorator]  # PennyLane is not typed
+def name_wires(tape: Any) -> tuple[tuple[Any], Any]:
+    """Give measurements of all wires those of the circuit, before outcomes add theirs.
+
+    Parameters
+    ----------
+    tape : pennylane.tape.QuantumScript
+        On a device without wires.
+
+    Returns
+    -------
+    tuple of the circuit, and the post-processing of one result
+    """
+    if not any(map(_of_all_wires, tape.measurements)):
+        return (tape,), _first
+    labels = tape.wires.labels
+    # As PennyLane orders the states of its own simulators.
+    if set(labels) == set(range(len(labels))):
+        labels = tuple(range(len(labels)))
+    measurements = [_on(labels, measurement) for measurement in tape.measurements]
+    return (tape.copy(measurements=measurements),), _first
+
+
+def _on(labels: tuple[Any, ...], measurement: Any) -> Any:
+    if not _of_all_wires(measurement):
+        return measurement
+    if isinstance(measurement, CountsMP):
+        return CountsMP(wires=Wires(labels), all_outcomes=measurement.all_outcomes)
+    return type(measurement)(wires=Wires(labels))
+
+
+def _of_all_wires(measurement: Any) -> bool:
+    return (
+        isinstance(measurement, CountsMP | ProbabilityMP | SampleMP)
+        and measurement.obs is None
+        and measurement.mv is None
+        and not measurement.wires
+    ) or type(measurement) is StateMP
+
+
 def _default(circuit: Any, wires: Any) -> str:
     """Follow histories with shots, or exactly where they are few; else defer if it can be done."""
     if circuit is None or circuit.shots:
         return "device"
-    measures = [operator for operator in circuit.operations if isinstance(operator, MidMeasure)]
+    measures = _measures(circuit)
     if len(measures) <= ENUMERATED_MEASUREMENTS:
         return "device"
-    postselected = any(measure.postselect is not None for measure in measures)
-    return "device" if postselected or not _has_room(circuit, wires) else "deferred"
+    if any(measure.postselect is not None for measure in measures):
+        return "device"
+    try:
+        require_room(circuit, wires)
+    except (WireError, DeviceError):
+        return "device"
+    return "deferred"
 
 
-def _has_room(circuit: Any, wires: Any) -> bool:
-    """Whether the device has the wires that PennyLane takes to defer the measurements."""
-    if not wires:
-        return True
+def _measures(circuit: Any) -> list[Any]:
+    return [operator for operator in circuit.operations if isinstance(operator, MidMeasure)]
+
+
+def _storage(circuit: Any) -> list[int]:
+    """Labels that PennyLane gives to outcomes whose wires are used again."""
     measured: list[Any] = []
     used_again = set()
     for operator in circuit:  # measurements at the end, too
@@ -75,6 +224,18 @@ def _has_room(circuit: Any, wires: Any) -> bool:
             measured.append(wire)
         else:
             used_again.update(set(measured).intersection(operator.wires))
-    more = sum(wire in used_again for wire in measured)
     start = max((wire for wire in circuit.wires if isinstance(wire, int)), default=-1) + 1
-    return all(start + number in wires for number in range(more))
+    return [start + number for number in range(sum(wire in used_again for wire in measured))]
+
+
+def _counted(outcomes: int) -> str:
+    return "1 outcome" if outcomes == 1 else f"{outcomes} outcomes"
+
+
+def _listed(labels: Sequence[int]) -> str:
+    texts = [str(label) for label in labels]
+    return ", ".join(texts if len(texts) <= 4 else [*texts[:2], "…", texts[-1]])
+
+
+def _first(results: Any) -> Any:
+    return results[0]

@@ -17,6 +17,7 @@ from bondline._core import GroupResult
 from bondline.circuits.lowering import Circuit, Lowered, Postselection, lower
 from bondline.config import MpsConfig, MpsSettings
 from bondline.devices import mid_circuit
+from bondline.devices.derivatives import rule_of
 from bondline.devices.execution import require_ordering, run, track, values_of
 from bondline.devices.preprocess import NAME, pipeline
 from bondline.devices.snapshots import snapshot_circuits, store_snapshot
@@ -89,7 +90,7 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         initial_state: InitialState | None = None,
         **settings: Unpack[MpsSettings],
     ) -> None:
-        self._config = MpsConfig.from_keywords(NAME, settings)
+        self._config = MpsConfig.from_keywords(NAME, settings, also=("initial_state",))
         # Frozen once, so that a configuration that carries our settings is known by identity.
         self._options = ExecutionConfig(device_options=self._config.keywords()).device_options
         self._seeds = Seeds(self._config.seed)
@@ -183,8 +184,11 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
                 f'{NAME} does not offer diff_method="{config.gradient_method}" in this version. '
                 'Use diff_method="parameter-shift", which "best" chooses.'
             )
-        if config.gradient_method == "best":
-            changes["gradient_method"] = "parameter-shift"
+        rule = "parameter-shift" if config.gradient_method == "best" else config.gradient_method
+        rule = rule_of(circuit, rule)
+        if rule is not config.gradient_method:
+            changes["gradient_method"] = rule
+        mid_circuit.require_jit_shapes(circuit, config.interface)
         measuring = mid_circuit.resolve(config.mcm_config, circuit, self.wires)
         if measuring is not config.mcm_config:
             changes["mcm_config"] = measuring
@@ -264,7 +268,7 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         if self._debugger is not None and self._debugger.active:
             self._take_snapshots(circuits, config, execution_config)
         lowered = self._lower(circuits, execution_config)
-        outputs = run(lowered, config.engine_settings())
+        outputs = run(lowered, config.engine_settings(), self.wires)
         values = values_of(lowered, outputs)
         evidence = self._keep(lowered, outputs, config, execution_config)
         if self.tracker.active:
@@ -303,7 +307,7 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         if execution_config is not None:
             config = self._config_with(execution_config.device_options)
         lowered = self._lower(circuits, execution_config).asking(ask)
-        outputs = run(lowered, config.engine_settings())
+        outputs = run(lowered, config.engine_settings(), self.wires)
         self._keep(lowered, outputs, config, execution_config).judge(lowered.groups, self._given)
         return list(lowered.circuits), [outputs[circuit.group] for circuit in lowered.circuits]
 
@@ -339,5 +343,5 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         for tape in circuits:
             for tag, circuit in snapshot_circuits(tape):
                 lowered = self._lower([circuit], execution_config, tape.wires)
-                (value,) = values_of(lowered, run(lowered, config.engine_settings()))
+                (value,) = values_of(lowered, run(lowered, config.engine_settings(), self.wires))
                 store_snapshot(self._debugger.snapshots, tag, value)

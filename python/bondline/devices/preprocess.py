@@ -11,6 +11,7 @@ from pennylane.devices.preprocess import (
 from pennylane.exceptions import AllocationError, DeviceError
 from pennylane.transforms import defer_measurements
 
+from bondline.devices.mid_circuit import name_wires, require_room
 from bondline.measurements.observables import require_offered
 from bondline.measurements.sampling import require_sampled
 from bondline.operators import gate_set
@@ -47,8 +48,9 @@ def pipeline(wires: Any, config: Any = None, *, initial: bool = False) -> Any:
     deferred = measuring is not None and measuring.mcm_method == "deferred"
     padded = measuring is not None and measuring.postselect_mode == "pad-invalid-samples"
     program = qml.CompilePipeline()
-    program.add_transform(refuse_early, deferred=deferred, padded=padded)
+    program.add_transform(refuse_early, wires=wires, deferred=deferred, padded=padded)
     if deferred:
+        program.add_transform(name_wires)
         program.add_transform(defer_measurements, allow_postselect=False)
     program.add_transform(make_native, initial=initial)
     program.add_transform(resolve_wires, wires=wires, allow_resets=not deferred)
@@ -58,13 +60,15 @@ def pipeline(wires: Any, config: Any = None, *, initial: bool = False) -> Any:
 
 @qml.transform  # type: ignore[untyped-decorator]  # PennyLane is not typed
 def refuse_early(
-    tape: Any, *, deferred: bool = False, padded: bool = False
+    tape: Any, *, wires: Any = None, deferred: bool = False, padded: bool = False
 ) -> tuple[tuple[Any], Any]:
     """Refuse measurements that this device does not offer, before any work.
 
     Parameters
     ----------
     tape : pennylane.tape.QuantumScript
+    wires : pennylane.wires.Wires, optional
+        Wires of the device.
     deferred : bool, default False
         Whether mid-circuit measurements are deferred.
     padded : bool, default False
@@ -76,7 +80,7 @@ def refuse_early(
 
     Raises
     ------
-    pennylane.exceptions.DeviceError
+    pennylane.exceptions.DeviceError, pennylane.exceptions.WireError
     """
     require = require_sampled if tape.shots else require_offered
     for measurement in tape.measurements:
@@ -95,6 +99,8 @@ def refuse_early(
             'for JAX. Use postselect_mode="fill-shots", or mcm_method="device" with '
             'postselect_mode="hw-like" outside of jax.jit.'
         )
+    if deferred and any(isinstance(operator, qml.ops.MidMeasure) for operator in tape.operations):
+        require_room(tape, wires)
     return (tape,), _first
 
 

@@ -2,15 +2,53 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bondline.errors import InputError
 from bondline.measurements.results import Cone, Cones, Real, Values, row_sums
 
 if TYPE_CHECKING:
     from bondline._core import GroupResult
+
+
+def unit_of(log_base: float | None) -> float:
+    """Return the natural logarithm of the base in which entropies are given.
+
+    Parameters
+    ----------
+    log_base : float or None
+        None for natural entropies.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError
+        If entropies in such a base are none.
+
+    Examples
+    --------
+    >>> unit_of(None), round(unit_of(2), 6)
+    (1.0, 0.693147)
+    >>> unit_of(1)
+    Traceback (most recent call last):
+    ...
+    bondline.errors.InputError: log_base must be a number greater than 1, or None ...
+    """
+    if log_base is None:
+        return 1.0
+    if not 1 < log_base < math.inf:
+        raise InputError(
+            "log_base must be a number greater than 1, or None for the natural logarithm, "
+            f"got {log_base}. Use log_base=2 for bits."
+        )
+    return math.log(log_base)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,19 +84,18 @@ class Purity:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entropy:
-    """Von Neumann entropy of some wires, in units of ``log_base`` (None: natural)."""
+    """Von Neumann entropy of some wires, in units of a natural logarithm."""
 
     spectrum: Spectrum
-    log_base: float | None
+    unit: float
 
     def values(self, result: GroupResult, rows: slice) -> Real:
         """Take the entropy of the eigenvalues."""
         weights = self.spectrum.weights(result, rows)
         positive = np.where(weights > 0, weights, 1.0)  # 0 log 0 = 0; rounding may leave -1e-17
         entropy = -row_sums(positive * np.log(positive))
-        unit = 1.0 if self.log_base is None else np.log(self.log_base)
         # Adding zero turns the -0.0 of a pure state into 0.0.
-        clipped: Real = np.maximum(entropy / unit, 0.0) + 0.0
+        clipped: Real = np.maximum(entropy / self.unit, 0.0) + 0.0
         return clipped
 
     def cone(self, account: Cones, rows: slice) -> Cone:

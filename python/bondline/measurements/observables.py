@@ -21,6 +21,7 @@ from pennylane.measurements import (
     VnEntropyMP,
 )
 
+from bondline.errors import InputError
 from bondline.measurements import entanglement, results
 from bondline.measurements.matrices import (
     DENSITY_WIRES,
@@ -154,7 +155,7 @@ class _Exact:
     def outcome_moment(self, measurement: Any, *, variance: bool) -> results.Reading:
         behind = measurements_behind(measurement, self.numbers)
         if behind is None:
-            table = measurement.eigvals()
+            table = eigenvalues(measurement)
             distribution = results.Probabilities(self.asked.distribution(measurement.wires))
         else:
             table = value_table(measurement.mv)
@@ -186,20 +187,22 @@ class _Exact:
         return results.State()
 
     def reduced_density(self, measurement: Any) -> results.Reading:
-        require_few(measurement.wires, measurement)
+        require_few(measurement.wires, "qml.density_matrix")
         return results.Density(self.asked.density(measurement.wires))
 
     def purity(self, measurement: Any) -> results.Reading:
         return entanglement.Purity(self.spectrum(measurement.wires))
 
     def entropy(self, measurement: Any) -> results.Reading:
-        return entanglement.Entropy(self.spectrum(measurement.wires), measurement.log_base)
+        unit = entanglement.unit_of(measurement.log_base)
+        return entanglement.Entropy(self.spectrum(measurement.wires), unit)
 
     def mutual_information(self, measurement: Any) -> results.Reading:
         first, second = measurement.raw_wires
+        unit = entanglement.unit_of(measurement.log_base)
         return entanglement.MutualInformation(
             *(
-                entanglement.Entropy(self.spectrum(wires), measurement.log_base)
+                entanglement.Entropy(self.spectrum(wires), unit)
                 for wires in (first, second, first + second)
             )
         )
@@ -222,6 +225,39 @@ _READERS: dict[type, Callable[[_Exact, Any], results.Reading]] = {
 
 MEASUREMENTS: Final = frozenset(kind.__name__ for kind in _READERS)
 """Names of the measurement classes, as ``devices/mps.toml`` lists them."""
+
+
+def eigenvalues(measurement: Any) -> Any:
+    """Return the value of each outcome of a measurement that has no observable.
+
+    Parameters
+    ----------
+    measurement : pennylane.measurements.ExpectationMP or VarianceMP or SampleMP or CountsMP
+
+    Returns
+    -------
+    array of float64
+
+    Raises
+    ------
+    InputError
+        If there are none: the observable was forgotten.
+
+    Examples
+    --------
+    >>> eigenvalues(qml.expval(None))
+    Traceback (most recent call last):
+    ...
+    bondline.errors.InputError: expval needs an observable, got None. ...
+    """
+    found = measurement.eigvals()
+    if found is None:
+        name = measurement.__class__.__name__.removesuffix("MP")
+        name = {"Expectation": "expval", "Variance": "var"}.get(name, name.lower())
+        raise InputError(
+            f"{name} needs an observable, got None. Write for example qml.{name}(qml.Z(0))."
+        )
+    return found
 
 
 def require_offered(measurement: Any) -> None:

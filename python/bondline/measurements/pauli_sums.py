@@ -13,6 +13,7 @@ from pennylane.exceptions import DeviceError
 
 from bondline.errors import InputError
 from bondline.measurements.words import Word, product, word_of
+from bondline.operators.exponentials import word_exponent
 from bondline.operators.gate_set import describe
 
 LEAF_WIRES: Final = 4
@@ -191,14 +192,11 @@ def _matrix_factors(term: Any) -> Iterator[Any]:
 
 
 def _exponent(operator: Any) -> tuple[Word, Any] | None:
-    """Return word and factor of the exponential of a multiple of a word."""
-    if not isinstance(operator, qml.ops.Exp) or operator.base.pauli_rep is None:
+    """Return word and factor of the exponential of a multiple of a word, as numbers."""
+    found = word_exponent(operator)
+    if found is None:
         return None
-    if len(operator.base.pauli_rep) != 1:
-        return None
-    ((word, value),) = operator.base.pauli_rep.items()
-    coefficient, value = qml.math.unwrap([operator.coeff, value])
-    return word, np.asarray(coefficient) * np.asarray(value)
+    return found[0], np.asarray(qml.math.unwrap([found[1]])[0])
 
 
 def _expand(operator: Any, whole: Any) -> _Terms:

@@ -33,7 +33,7 @@ from bondline.measurements.matrices import (
     hermitian_matrix,
     require_few,
 )
-from bondline.measurements.observables import NO_MEASUREMENTS, Interpretation
+from bondline.measurements.observables import NO_MEASUREMENTS, Interpretation, eigenvalues
 from bondline.measurements.pauli_sums import PauliSum, split
 from bondline.measurements.requests import RequestBuilder, Sites
 from bondline.operators.gate_set import describe
@@ -234,7 +234,7 @@ class _Drawn:
                 return readings.FunctionValues(outcome, measurement.mv)
             _require_listed(outcome.width, measurement)
             deferred = not outcome.of_measurements
-            table = measurement.eigvals() if deferred else value_table(measurement.mv)
+            table = eigenvalues(measurement) if deferred else value_table(measurement.mv)
             return readings.TableValues(outcome, np.asarray(table))
         words = split(observable, DENSITY_WIRES, expand=True).words
         if words is not None:
@@ -356,7 +356,11 @@ SAMPLED: Final = frozenset(kind.__name__ for kind in _READERS)
 
 def _require_listed(wires: int, owner: Any) -> None:
     if wires > OUTCOME_WIRES:
+        name = {ProbabilityMP: "qml.probs", CountsMP: "qml.counts"}.get(type(owner), owner)
+        way = "Use qml.sample or qml.counts, which return what was seen."
+        if isinstance(owner, CountsMP) and owner.all_outcomes:
+            way = "Drop all_outcomes: qml.counts then returns what was seen."
         raise DeviceError(
-            f"{owner} lists the 2^{wires} outcomes of {wires} wires, and bondline.mps lists those "
-            f"of at most {OUTCOME_WIRES}. Use qml.sample or qml.counts, which return what was seen."
+            f"{name} lists the 2^{wires} outcomes of {wires} wires, and bondline.mps lists those "
+            f"of at most {OUTCOME_WIRES}. {way}"
         )

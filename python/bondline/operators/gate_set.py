@@ -9,6 +9,7 @@ from pennylane.exceptions import DeviceError
 
 from bondline import _core
 from bondline.errors import InternalError
+from bondline.operators.exponentials import word_rotation
 from bondline.operators.unitarity import require_unitary
 
 ADJOINT: Final = 0x8000
@@ -230,6 +231,8 @@ def is_matrix_gate(operator: Any) -> bool:
         return False
     if type(operator) in _MATRICES:
         return True
+    if word_rotation(operator) is not None:
+        return False
     return (
         not operator.has_decomposition
         and (operator.has_matrix or operator.has_sparse_matrix)
@@ -267,7 +270,8 @@ def decomposition(operator: Any) -> Sequence[Any]:
     Returns
     -------
     sequence of pennylane.operation.Operator
-        PennyLane's own decomposition.
+        PennyLane's own decomposition, but for exponentials of a Pauli word: for each of these
+        PennyLane compares a list of gates with the exponent, which takes longer than running it.
 
     Raises
     ------
@@ -281,7 +285,11 @@ def decomposition(operator: Any) -> Sequence[Any]:
     >>> decomposition(qml.FlipSign([1, 0], [0, 1]))[0].name
     'PauliX'
     """
-    reason = _refusal(base_of(operator)[0])
+    base, controls, values, adjoint = base_of(operator)
+    rotation = word_rotation(base, inverse=bool(adjoint))
+    if rotation is not None:
+        return [qml.ctrl(rotation, controls, control_values=values) if controls else rotation]
+    reason = _refusal(base)
     if reason is not None:
         raise DeviceError(f"{describe(operator)} cannot run on bondline.mps: {reason}")
     if type(operator) is qml.DiagonalQubitUnitary and not qml.math.is_abstract(operator.data[0]):

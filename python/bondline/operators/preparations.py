@@ -25,7 +25,10 @@ _Complex = NDArray[np.complex128]
 
 
 class InitialState(Protocol):
-    """A matrix product state that circuits start from instead of |0…0>."""
+    """A matrix product state that circuits start from instead of |0…0>.
+
+    Where it has ``fidelity`` and ``log_norm``, what it lost is counted into the reports.
+    """
 
     @property
     def wires(self) -> Sequence[Any]:
@@ -315,7 +318,18 @@ def _amplitudes(operator: Any) -> _Complex:
     found = np.asarray(qml.math.unwrap([given])[0], dtype=np.complex128).reshape(-1, size)
     norms = np.linalg.norm(found, axis=1)
     worst = float(np.abs(norms - 1.0).max(initial=0.0))
-    if not worst <= NORM_TOLERANCE:  # also true for nan
+    if not np.isfinite(worst):
+        raise InputError(
+            f"{describe(operator)} prepares amplitudes that are not finite. One of them is nan or "
+            "infinite, or all were zero and normalize=True divided by their norm. "
+            "Give a state of norm 1."
+        )
+    if not norms.all():
+        raise InputError(
+            f"{describe(operator)} prepares amplitudes that are all zero, which is no state. "
+            "Give at least one that is not."
+        )
+    if worst > NORM_TOLERANCE:
         raise InputError(
             f"{describe(operator)} prepares amplitudes of norm {norms[np.abs(norms - 1).argmax()]}"
             ", and a state has norm 1. Give normalize=True, or normalise them first."

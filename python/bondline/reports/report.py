@@ -26,7 +26,7 @@ REPORT_LIMIT: Final = 1024
 """Most reports that a device keeps: those of the last rows of its last call."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Report:
     """What to believe of one circuit, or of one row of a batched circuit.
 
@@ -43,7 +43,11 @@ class Report:
         faster than the norm the fidelity falls. About 1 for random circuits, 3 to 16 for smooth
         ones (small Trotter steps); nan where it was not measured.
     fidelity_estimate : float
-        norm to the power max(1, coherence), or the norm itself where coherence is nan.
+        norm to the power max(1, coherence), or the norm itself where coherence is nan; times
+        ``initial_fidelity``.
+    initial_fidelity : float
+        Estimated fidelity of the state that the circuit started from: that of ``initial_state``,
+        else 1. The norm is that of this run alone.
     fidelity_method : {"coherence-corrected", "norm"}
         Which of the two it is.
     light_cone : tuple of float or None
@@ -51,7 +55,8 @@ class Report:
         whole state.
     value_fidelities : tuple of float
         For each measurement, the figure that ``min_fidelity`` is compared with: exp(-weight in the
-        light cone · max(1, coherence)) for a local value, else ``fidelity_estimate``.
+        light cone · max(1, coherence)) · ``initial_fidelity`` for a local value, else
+        ``fidelity_estimate``.
     discarded : ndarray of float64, shape (wires - 1,)
         Weight discarded at the bond right of each site, relative to what postselections kept.
     bonds : ndarray of uint32, shape (wires - 1,)
@@ -91,6 +96,7 @@ class Report:
     log_norm: float
     coherence: float
     fidelity_estimate: float
+    initial_fidelity: float
     fidelity_method: Literal["coherence-corrected", "norm"]
     light_cone: tuple[float | None, ...]
     value_fidelities: tuple[float, ...]
@@ -146,6 +152,10 @@ class Report:
         found = {name: _plain(getattr(self, name)) for name in self.__slots__}
         return {**found, "total_discarded": self.total_discarded}
 
+    def __repr__(self) -> str:
+        """Return the readable paragraph: arrays with an entry per bond fill pages."""
+        return f"<Report: {self}>"
+
     def __str__(self) -> str:
         """Return a readable paragraph."""
         lines = [
@@ -158,6 +168,11 @@ class Report:
         else:
             lines.append(
                 f"Discarded weight {self.total_discarded:.3g} over all bonds; {self._estimate()}"
+            )
+        if self.initial_fidelity < 1.0:
+            lines.append(
+                f"It started from a state of fidelity {self.initial_fidelity:.6g}: with that, the "
+                f"estimate is {self.fidelity_estimate:.6g}."
             )
         if self.saturated_bonds:
             lines.append(f"Bonds {ranges(self.saturated_bonds)} were cut by max_bond_dim.")
@@ -178,8 +193,9 @@ class Report:
                 f"norm {self.norm:.6g}, an estimate of the fidelity of the whole state that can "
                 "be too high for smooth circuits."
             )
+        estimate = math.exp(min(max(1.0, self.coherence) * self.log_norm, 0.0))
         return (
-            f"estimated fidelity of the whole state {self.fidelity_estimate:.6g}, from the norm "
+            f"estimated fidelity of the whole state {estimate:.6g}, from the norm "
             f"{self.norm:.6g} and the coherence {self.coherence:.3g} of its errors."
         )
 
@@ -226,13 +242,17 @@ class Evidence:
         rows = slice(row, row + 1)
         cones = [reading.cone(account, rows) for reading in circuit.readings]
         local = self.config.readout == "local"
-        judged = [account.fidelity(rows, cone if local else None) for cone in cones]
+        judged = [
+            circuit.initial_fidelity * account.fidelity(rows, cone if local else None)
+            for cone in cones
+        ]
         coherence = float(account.coherence[row])
         return Report(
             norm=float(account.norm[row]),
             log_norm=float(account.log_norm[row]),
             coherence=coherence,
-            fidelity_estimate=float(account.fidelity(rows)[0]),
+            fidelity_estimate=circuit.initial_fidelity * float(account.fidelity(rows)[0]),
+            initial_fidelity=circuit.initial_fidelity,
             fidelity_method="norm" if math.isnan(coherence) else "coherence-corrected",
             light_cone=tuple(None if cone is None else float(cone[0]) for cone in cones),
             value_fidelities=tuple(float(found[0]) for found in judged),

@@ -68,18 +68,16 @@ def find_losses(
     ``readout="state"``, by the norm of the state. Both are corrected for coherence where the
     engine measured it: the errors that add up in the norm add up in a light cone, too.
     """
-    suspects = {
-        place for place, account in enumerate(accounts) if account.lowest() < config.min_fidelity
-    }
+    lowest = [account.lowest() for account in accounts]
     worst: Finding | None = None
     affected = 0
     for position, circuit in enumerate(circuits):
-        if circuit.group not in suspects:
+        if lowest[circuit.group] * circuit.initial_fidelity >= config.min_fidelity:
             continue
         account = accounts[circuit.group]
         for number, reading in enumerate(circuit.readings):
             cone = reading.cone(account, circuit.rows) if config.readout == "local" else None
-            found = account.fidelity(circuit.rows, cone)
+            found = account.fidelity(circuit.rows, cone) * circuit.initial_fidelity
             row = int(found.argmin())
             if found[row] >= config.min_fidelity:
                 continue
@@ -117,10 +115,15 @@ def message(
     others = (
         "" if finding.affected == 1 else f" {finding.affected} values of this call are affected."
     )
+    initial = circuit.initial_fidelity
+    way = _where(account, row, config.max_bond_dim)
+    if initial * initial <= finding.fidelity and initial < 1.0:
+        # More was lost before than in this run.
+        way = "Prepare the initial_state with a larger max_bond_dim and compare."
     return (
         f"Circuit {finding.circuit}, measurement {finding.measurement}{member}: estimated fidelity "
         f"{finding.fidelity:.3g} is below min_fidelity {config.min_fidelity:g}. "
-        f"{_origin(finding, account, row)} {_where(account, row, config.max_bond_dim)}{others}"
+        f"{_origin(finding, account, row, initial)} {way}{others}"
     )
 
 
@@ -167,18 +170,22 @@ def ranges(numbers: Iterable[int]) -> str:
     return ", ".join(texts if len(texts) <= 8 else [*texts[:8], "…"])
 
 
-def _origin(finding: Finding, account: Account, row: int) -> str:
+def _origin(finding: Finding, account: Account, row: int, initial: float) -> str:
     """Say how the estimate was made."""
+    start = f"the fidelity {initial:.3g} of the initial_state"
     exponent = float(account.exponent()[row])
     measured = not np.isnan(account.coherence[row])
     if finding.cone is not None:
         weights = f"The weights discarded in its light cone add up to {finding.cone:.3g}"
+        if initial < 1.0:
+            weights = f"It counts {start}. {weights}"
         if not measured:
             return f"{weights}, an estimate that can be too good for smooth circuits."
         if exponent > 1.0:
             weights += f", counted {exponent:.3g} times because errors add up coherently"
         return f"{weights}."
-    norm = f"It is the norm {np.exp(account.log_norm[row]):.3g} of the truncated state"
+    times = f"{start} times " if initial < 1.0 else ""
+    norm = f"It is {times}the norm {np.exp(account.log_norm[row]):.3g} of the truncated state"
     if not measured:
         return f"{norm}, an estimate that can be too high for smooth circuits."
     if exponent > 1.0:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bondline._core import GroupResult
 from bondline.circuits.lowering import Circuit
+from bondline.devices.derivatives import require_plain, require_plain_circuit
 from bondline.devices.mps import BondlineMPS
 from bondline.errors import InputError, UnsupportedError
 from bondline.measurements.requests import Requests
@@ -42,8 +43,8 @@ def mps_state(qnode: Any) -> Callable[..., Any]:
     InputError
         If it is no QNode on ``bondline.mps``.
     UnsupportedError
-        If the circuit measures in its middle without postselection, or transforms of the QNode
-        make several circuits.
+        If the circuit measures in its middle without postselection, transforms of the QNode
+        make several circuits, or an argument is being differentiated.
 
     Notes
     -----
@@ -76,7 +77,7 @@ def mps_state(qnode: Any) -> Callable[..., Any]:
     def prepared(*args: Any, **kwargs: Any) -> MPS | list[MPS]:
         tape = _circuit_of(qnode, "mps_state", args, kwargs)
         circuit, result = _read(device, tape, lambda wires: TENSORS)
-        fidelity = Account.of(result).fidelity()
+        fidelity = Account.of(result).fidelity() * circuit.initial_fidelity
         states = []
         for row in range(circuit.rows.start, circuit.rows.stop):
             tensors, schmidt = tensors_of(result, row)
@@ -85,7 +86,7 @@ def mps_state(qnode: Any) -> Callable[..., Any]:
                     tuple(tensors),
                     circuit.wires,
                     tuple(schmidt),
-                    float(result.log_norm[row]),
+                    float(result.log_norm[row]) + circuit.initial_log_norm,
                     float(fidelity[row]),
                 )
             )
@@ -117,8 +118,8 @@ def log_probability(qnode: Any, bitstrings: Any) -> Callable[..., Any]:
     InputError
         If it is no QNode on ``bondline.mps``, or the strings do not fit its wires.
     UnsupportedError
-        If the circuit measures in its middle without postselection, or transforms of the QNode
-        make several circuits.
+        If the circuit measures in its middle without postselection, transforms of the QNode
+        make several circuits, or an argument is being differentiated.
 
     Notes
     -----
@@ -137,7 +138,11 @@ def log_probability(qnode: Any, bitstrings: Any) -> Callable[..., Any]:
     >>> print(round(float(log_probability(circuit, "0" * 200)(np.pi / 2)), 6))
     -138.629436
     """
-    device = _device_of(qnode, "log_probability")
+    return _log_probability(qnode, bitstrings, "log_probability")
+
+
+def _log_probability(qnode: Any, bitstrings: Any, caller: str) -> Callable[..., Any]:
+    device = _device_of(qnode, caller)
     bits, single = as_bits(bitstrings)
 
     @functools.wraps(qnode.func)
@@ -146,7 +151,7 @@ def log_probability(qnode: Any, bitstrings: Any) -> Callable[..., Any]:
             require_width(bits, wires)
             return bitstring_request(bits)
 
-        tape = _circuit_of(qnode, "log_probability", args, kwargs)
+        tape = _circuit_of(qnode, caller, args, kwargs)
         circuit, result = _read(device, tape, request)
         found = result.log_probabilities[circuit.rows]
         found = found[..., 0] if single else found
@@ -184,7 +189,7 @@ def probability(qnode: Any, bitstrings: Any) -> Callable[..., Any]:
     >>> probability(bell, ["00", "01", "11"])().round(9)
     array([0.5, 0. , 0.5])
     """
-    logarithms = log_probability(qnode, bitstrings)
+    logarithms = _log_probability(qnode, bitstrings, "probability")
 
     @functools.wraps(logarithms)
     def computed(*args: Any, **kwargs: Any) -> Any:
@@ -207,6 +212,7 @@ def _device_of(qnode: Any, caller: str) -> BondlineMPS:
 
 def _circuit_of(qnode: Any, caller: str, args: Any, kwargs: Any) -> Any:
     """Return the circuit of a QNode after the user's own transforms."""
+    require_plain((args, kwargs), caller)
     tapes, _ = qml.workflow.construct_batch(qnode, level="user")(*args, **kwargs)
     if len(tapes) != 1:
         raise UnsupportedError(
@@ -214,6 +220,8 @@ def _circuit_of(qnode: Any, caller: str, args: Any, kwargs: Any) -> Any:
             "Take them off the QNode; parameters in a batch are one circuit."
         )
     (tape,) = tapes
+    # Numbers may come from around the circuit, too, not only through its arguments.
+    require_plain_circuit(tape.copy(measurements=[]), caller)
     if any(
         isinstance(operator, qml.ops.MidMeasure) and operator.postselect is None
         for operator in tape.operations

@@ -24,6 +24,7 @@ from bondline.errors import InputError
 
 FORMAT: Final = "bondline matrix product state"
 VERSION: Final = 1
+_BEGINNING: Final = b"PK\x03\x04"  # of every zip archive that is not empty
 
 # What zipfile, numpy and json raise on archives with wrong bytes.
 _UNREADABLE: Final = (
@@ -99,6 +100,12 @@ def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Array
     """
     source = Path(path)
     with source.open("rb") as stream:
+        if stream.read(len(_BEGINNING)) != _BEGINNING:
+            raise InputError(
+                f"{source} is no file of MPS.save: those are .npz archives. "
+                "Give the path that was saved to."
+            )
+        stream.seek(0)
         try:
             with np.load(stream, allow_pickle=False) as archive:
                 header = json.loads(archive["header"].tobytes().decode("utf-8"))

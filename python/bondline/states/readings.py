@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pennylane as qml
 from numpy.typing import NDArray
+from pennylane.measurements import MeasurementProcess
 
+from bondline.devices.derivatives import require_plain_circuit
 from bondline.devices.mps import BondlineMPS
 from bondline.errors import InputError
 from bondline.states.bitstrings import as_bits, require_width
@@ -39,6 +41,11 @@ class StateReadings:
         value, or tuple of values
             In the shapes of ``bondline.mps``.
 
+        Notes
+        -----
+        The state was judged when its circuit ran: there are no warnings here. Its ``fidelity``
+        holds for every answer.
+
         Examples
         --------
         >>> from bondline import MPS
@@ -52,6 +59,13 @@ class StateReadings:
             raise InputError(
                 "measure needs at least one measurement, such as qml.expval(qml.Z(0))."
             )
+        for measurement in measurements:
+            if not isinstance(measurement, MeasurementProcess):
+                raise InputError(
+                    "measure needs measurements such as qml.expval(qml.Z(0)), got "
+                    f"{measurement!r} of type {type(measurement).__name__}. "
+                    "For the expectation value of an observable use MPS.expval."
+                )
         # The state is held as it is: nothing is truncated once more.
         device = BondlineMPS(
             wires=self.wires,
@@ -60,8 +74,10 @@ class StateReadings:
             cutoff=0.0,
             ordering="given",
             seed="global" if seed is None else seed,
+            on_low_fidelity="ignore",
         )
         tape = qml.tape.QuantumScript([], measurements, shots=shots)
+        require_plain_circuit(tape, "MPS.measure")
         (found,) = qml.execute([tape], device, diff_method=None)
         return found
 
@@ -83,6 +99,12 @@ class StateReadings:
         >>> print(round(float(MPS.from_tensors([[1, 1]]).expval(qml.X(0))), 9))
         1.0
         """
+        if not isinstance(observable, qml.operation.Operator):
+            raise InputError(
+                "expval needs an observable such as qml.Z(0), got "
+                f"{observable!r} of type {type(observable).__name__}. "
+                "For measurements use MPS.measure."
+            )
         return self.measure(qml.expval(observable))
 
     def sample(self, shots: int, seed: Any = None) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bondline import _core, tensor_formats
 from bondline.errors import InputError, ResourceError
+from bondline.measurements.entanglement import unit_of
 from bondline.memory import available_memory
 from bondline.states.exchange import StateExchange
 from bondline.states.readings import StateReadings
@@ -43,7 +44,8 @@ class MPS(StateReadings, StateExchange):
         given arrays.
     fidelity : float
         Estimated fidelity with the state that the circuit would prepare without truncation, as
-        the report of the run has it; 1 for given tensors.
+        the report of the run has it; 1 for given tensors. As the ``initial_state`` of a device it
+        is counted into what follows; log_norm, too.
 
     Examples
     --------
@@ -146,7 +148,7 @@ class MPS(StateReadings, StateExchange):
         >>> MPS.from_tensors([np.eye(2), np.eye(2)]).entropies(log_base=2).round(9)
         array([1.])
         """
-        unit = 1.0 if log_base is None else math.log(log_base)
+        unit = unit_of(log_base)
         found = np.empty(len(self) - 1)
         for bond, values in enumerate(self.schmidt_values):
             weights = np.where(values > 0, values, 1.0) ** 2  # 0 log 0 = 0
@@ -187,9 +189,12 @@ class MPS(StateReadings, StateExchange):
         if not isinstance(other, MPS):
             raise InputError(f"An overlap needs another MPS, got a {type(other).__name__}.")
         if self.wires != other.wires:
+            pairs = zip(self.wires, other.wires, strict=False)
+            unequal = (f"{place}: {a!r} and {b!r}" for place, (a, b) in enumerate(pairs) if a != b)
+            first = next(unequal, f"{min(len(self), len(other))}: there one of them ends")
             raise InputError(
-                f"An overlap needs states on the same wires in the same order, got "
-                f"{list(self.wires)[:20]} and {list(other.wires)[:20]}. "
+                f"An overlap needs states on the same wires in the same order, got {len(self)} and "
+                f"{len(other)} wires that first differ at place {first}. "
                 "Give both devices the same wires."
             )
         return _core.overlap(self.tensors, other.tensors)

@@ -25,8 +25,14 @@ use crate::linalg::Method;
 use crate::mps::{Mps, log_norm_squared, overlap};
 use crate::scalar::Scalar;
 
-/// Below this discarded weight the norm is as good as the truth.
-pub(crate) const WORTH_MEASURING: f64 = 1e-8;
+/// Below this discarded weight the norm is as good as the truth: an error that matters to nobody, or
+/// in single precision what rounding does to the norm.
+pub(crate) fn worth_measuring<T: Scalar>() -> f64 {
+    if T::ROUNDS { 1e-5 } else { 1e-8 }
+}
+
+/// The logarithm that stands for an overlap of zero.
+const ORTHOGONAL: f64 = -1e6;
 /// Runs of a structure that share a measurement: a training drifts.
 const RUNS_PER_MEASUREMENT: u32 = 50;
 
@@ -41,7 +47,7 @@ const NOTICEABLE: f64 = 0.1;
 pub(crate) fn coherence<T: Scalar>(half: &Mps<T>, full: &Mps<T>, cancel: &Cancel) -> Result<f64> {
     let [half_norm, full_norm] = [log_norm_squared(half, cancel)?, log_norm_squared(full, cancel)?];
     let log_overlap = 2.0 * overlap(half, full)?.log_modulus - half_norm - full_norm;
-    Ok(if half_norm < -WORTH_MEASURING {
+    Ok(if half_norm < -worth_measuring::<T>() {
         exponent(log_overlap, half_norm, full_norm)
     } else {
         f64::NAN
@@ -50,12 +56,13 @@ pub(crate) fn coherence<T: Scalar>(half: &Mps<T>, full: &Mps<T>, cancel: &Cancel
 
 /// The power of the norm that is the fidelity, from ln O, ln N(χ/2) and ln N(χ).
 fn exponent(log_overlap: f64, half_norm: f64, full_norm: f64) -> f64 {
-    let exact = log_overlap / half_norm;
+    // Orthogonal states tell of a fidelity of zero, not of nothing.
+    let exact = log_overlap.max(ORTHOGONAL) / half_norm;
     let excess = exact - 1.0;
     if excess <= 0.0 || half_norm >= full_norm {
         return exact;
     }
-    let unrelated = log_overlap / (half_norm - full_norm);
+    let unrelated = log_overlap.max(ORTHOGONAL) / (half_norm - full_norm);
     let squared = excess.powi(2);
     let share = (TRUST * exact * full_norm).exp() * squared / (squared + NOTICEABLE.powi(2));
     exact + share * (unrelated - exact)

@@ -36,7 +36,9 @@ impl MemoryPlan {
         let mut held = 0.0_f64;
         for prepared in groups {
             let (group, plans) = (&prepared.group, prepared.plans());
-            let (mut kept, working, what) = request_bytes(group);
+            let parts = parts_of(group);
+            let mut kept: f64 = parts.iter().map(|part| part.kept).sum();
+            let working = parts.iter().map(|part| part.working).fold(0.0, f64::max);
             let (mut elements, mut bond, mut chain) = (0.0_f64, 1.0_f64, 0.0_f64);
             for plan in plans {
                 let cost = cost_of(group, plan, settings.max_bond_dim);
@@ -48,8 +50,10 @@ impl MemoryPlan {
             if group.requests.tensors && settings.max_bond_dim.is_some() {
                 kept += group.rows as f64 * elements * size_of::<C64>() as f64;
             }
-            if kept + working > limit {
-                return Err(too_much(&what, kept + working, limit));
+            let size = |part: &Part| part.kept + part.working;
+            let largest = parts.iter().max_by(|a, b| size(a).total_cmp(&size(b)));
+            if let Some(part) = largest.filter(|_| kept + working > limit) {
+                return Err(too_much(&part.what, kept + working, limit, part.way));
             }
             results += kept;
             // Old and new tensors of a level live side by side, and so do the two states where both
@@ -79,12 +83,13 @@ impl MemoryPlan {
             // 2^(n/2), which few circuits come near: there the size is watched during the run.
             if settings.max_bond_dim.is_some() && state > limit {
                 let what = format!("the states of {n} wires and what is read from them");
-                return Err(too_much(&what, state, limit));
+                return Err(too_much(&what, state, limit, SMALLER));
             }
         }
         let largest = if settings.max_bond_dim.is_some() { bound } else { 0.0 };
         if results + largest > limit {
-            return Err(too_much("the results of the whole batch", results + largest, limit));
+            let what = "the results of the whole batch";
+            return Err(too_much(what, results + largest, limit, FEWER_ROWS));
         }
         // Circuits share the memory only where the bound says that all of them fit: so the number
         // of threads never decides whether a run fits.
@@ -110,42 +115,53 @@ fn cost_of(group: &Group, plan: &Plan, limit: Option<usize>) -> Cost {
     }
 }
 
-/// Bytes of a group's results and of the working memory of one row's readout, and what the largest
-/// of them is.
-fn request_bytes(group: &Group) -> (f64, f64, String) {
-    let rows = group.rows as f64;
-    let mut parts: Vec<(f64, f64, String)> = Vec::new();
+/// Something that is asked of every row of a group.
+struct Part {
+    /// Bytes of the results of all rows.
+    kept: f64,
+    /// Bytes while one row is read.
+    working: f64,
+    what: String,
+    /// What to do where it does not fit.
+    way: &'static str,
+}
+
+/// What to ask for instead of states too large.
+const SMALLER: &str = "ask for fewer wires or rows, or lower max_bond_dim (None watches the state as \
+                       it grows instead of counting the worst case)";
+const FEWER_ROWS: &str = "call the circuit with fewer rows of parameters at a time";
+
+/// What is asked of a group, and what it takes.
+fn parts_of(group: &Group) -> Vec<Part> {
+    let (rows, requests) = (group.rows as f64, &group.requests);
+    let mut parts = Vec::new();
+    let mut add = |kept: f64, working: f64, what: String, way| {
+        parts.push(Part { kept: rows * kept, working, what, way });
+    };
     let numbers = |wires: usize, factor: f64| (wires as f64 * factor).exp2();
     let n = group.structure.n_wires();
-    if group.requests.dense_state {
+    if requests.dense_state {
         let bytes = 16.0 * numbers(n, 1.0);
-        parts.push((rows * bytes, 3.0 * bytes, format!("state() of {n} wires, 2^{n} numbers")));
+        let way = "keep the state as a matrix product (mps_state), or measure some of the wires";
+        add(bytes, 3.0 * bytes, format!("state() of {n} wires, 2^{n} numbers"), way);
     }
-    for wires in group.requests.probabilities.iter().map(Vec::len) {
+    for wires in requests.probabilities.iter().map(Vec::len) {
         let bytes = 8.0 * numbers(wires, 1.0);
         // All wires go through the amplitudes.
         let working = if wires == n { 6.0 * bytes } else { bytes };
-        parts.push((rows * bytes, working, format!("probs on {wires} wires, 2^{wires} numbers")));
+        let way = "ask for fewer wires, for the probability of chosen bitstrings, or for samples";
+        add(bytes, working, format!("probs on {wires} wires, 2^{wires} numbers"), way);
     }
-    for wires in group.requests.densities.iter().map(Vec::len) {
+    for wires in requests.densities.iter().map(Vec::len) {
         let bytes = 16.0 * numbers(wires, 2.0);
-        parts.push((rows * bytes, bytes, format!("a density matrix of {wires} wires")));
-    }
-    for sampling in &group.requests.samplings {
-        let bytes = (sampling.shots * n) as f64;
-        parts.push((rows * bytes, 2.0 * bytes, format!("{} shots of {n} wires", sampling.shots)));
-    }
-    for list in &group.requests.outcomes {
-        let k = list.len();
-        let what = format!("the joint distribution of {k} mid-circuit measurements, 2^{k} numbers");
-        let bytes = 8.0 * numbers(k, 1.0);
-        parts.push((rows * bytes, bytes, what));
+        let what = format!("a density matrix of {wires} wires");
+        add(bytes, bytes, what, "ask for fewer wires, or for fewer such matrices at a time");
     }
     let measures = group.structure.measures().len();
-    for shots in group.requests.samplings.iter().map(|sampling| sampling.shots) {
-        let what = format!("the outcomes of {measures} mid-circuit measurements in {shots} shots");
-        let bytes = (shots * measures) as f64;
-        parts.push((rows * bytes, bytes, what));
+    for list in &requests.outcomes {
+        let (k, bytes) = (list.len(), 8.0 * numbers(list.len(), 1.0));
+        let what = format!("the joint distribution of {k} mid-circuit measurements, 2^{k} numbers");
+        add(bytes, bytes, what, "ask for fewer of them together, or for samples");
     }
     // Loading holds the state in double precision next to itself, as it was given and as it becomes.
     let loaded = match &group.loaded {
@@ -155,32 +171,32 @@ fn request_bytes(group: &Group) -> (f64, f64, String) {
     };
     if loaded > 0 {
         let bytes = (loaded * size_of::<C64>()) as f64;
-        parts.push((0.0, bytes, "the initial state".to_owned()));
+        add(0.0, bytes, "the initial state".to_owned(), "give it smaller bonds or fewer wires");
     }
-    for wires in group.requests.spectra.iter().map(Vec::len) {
+    for wires in requests.spectra.iter().map(Vec::len) {
         let side = wires.min(n - wires).min(MAX_SPECTRUM_SITES);
         // The matrix, its eigenvectors, and those of its tridiagonal form.
         let working = 64.0 * numbers(side, 2.0);
         let what = format!("an entanglement spectrum of {wires} wires");
-        parts.push((rows * 8.0 * numbers(side, 1.0), working, what));
+        add(8.0 * numbers(side, 1.0), working, what, "ask for fewer wires");
     }
-    let strings = (group.requests.bitstrings.len() / n) as f64;
+    let strings = (requests.bitstrings.len() / n) as f64;
     if strings > 0.0 {
         let what = format!("the probabilities of {strings} bitstrings");
-        parts.push((rows * 8.0 * strings, strings * (n + 32) as f64, what));
+        add(8.0 * strings, strings * (n + 32) as f64, what, "ask for fewer strings at a time");
     }
-    for sampling in &group.requests.samplings {
-        let (shots, wires) = (sampling.shots as f64, sampling.wires.len() as f64);
+    for sampling in &requests.samplings {
+        let (shots, wires) = (sampling.shots as f64, sampling.wires.len());
         // Bits of all sites and, where each shot has its own basis, letters of all sites.
-        let letters = if sampling.letters.len() > sampling.wires.len() { 2.0 } else { 1.0 };
-        let what = format!("{shots} shots of {wires} wires");
-        parts.push((rows * shots * wires, shots * (8.0 + letters * n as f64), what));
+        let letters = if sampling.letters.len() > wires { 2.0 } else { 1.0 };
+        let what = match measures {
+            0 => format!("{shots} shots of {wires} wires"),
+            _ => format!("{shots} shots of {wires} wires and {measures} mid-circuit measurements"),
+        };
+        let working = shots * (8.0 + letters * n as f64);
+        add(shots * (wires + measures) as f64, working, what, "draw fewer shots");
     }
-    let what =
-        parts.iter().max_by(|a, b| (a.0 + a.1).total_cmp(&(b.0 + b.1))).map(|part| part.2.clone());
-    let kept = parts.iter().map(|part| part.0).sum();
-    let working = parts.iter().map(|part| part.1).fold(0.0, f64::max);
-    (kept, working, what.unwrap_or_default())
+    parts
 }
 
 /// Bytes that reading one row takes for environments and left vectors, which grow with the bonds.
@@ -240,10 +256,9 @@ fn automaton_width<'a>(
     2 + open.max().unwrap_or(0).unsigned_abs()
 }
 
-fn too_much(what: &str, needed: f64, limit: f64) -> Error {
+fn too_much(what: &str, needed: f64, limit: f64, way: &str) -> Error {
     Error::Resource(format!(
-        "{what} may need {}, more than memory_limit ({}); ask for fewer wires or rows, lower \
-         max_bond_dim, or raise memory_limit",
+        "{what} may need {}, more than memory_limit ({}); {way}, or raise memory_limit",
         bytes(needed),
         bytes(limit)
     ))

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use crate::cancel::Cancel;
 use crate::circuit::{Plan, PlanSettings};
-use crate::coherence::{CoherenceKey, CoherenceWatch, WORTH_MEASURING, coherence};
+use crate::coherence::{CoherenceKey, CoherenceWatch, coherence, worth_measuring};
 use crate::error::{Error, Result};
 use crate::group::{Group, Precision, Settings};
 use crate::histories::{check_pure, most_histories, run_histories};
@@ -286,7 +286,7 @@ impl Job {
             dense_state: whole.dense_state,
             report,
         };
-        let reported = swept.or(causal).filter(|run| run.is_cut(WORTH_MEASURING));
+        let reported = swept.or(causal).filter(|run| run.is_cut(worth_measuring::<T>()));
         if watch.finish(row, reported.as_ref().map(Evolved::lost))
             && let Some(full) = &reported
         {

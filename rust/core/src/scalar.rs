@@ -34,6 +34,8 @@ pub trait Scalar:
     /// Singular values below this fraction of the largest are rounding noise: they have a size but
     /// no direction, and are dropped at any cutoff.
     const NOISE_FLOOR: f64;
+    /// Whether rounding to this type loses digits of a double-precision number.
+    const ROUNDS: bool;
     /// Rounds a double-precision number to this type.
     fn from_c64(value: C64) -> Self;
     /// Widens to double precision.
@@ -52,6 +54,7 @@ macro_rules! complex_scalar {
             const ZERO: Self = <$complex>::new(0.0, 0.0);
             const ONE: Self = <$complex>::new(1.0, 0.0);
             const NOISE_FLOOR: f64 = $floor;
+            const ROUNDS: bool = size_of::<$real>() < size_of::<f64>();
 
             #[inline(always)]
             fn from_c64(value: C64) -> Self {

@@ -46,7 +46,8 @@ pub struct Cost {
     pub chain_elements: f64,
 }
 
-/// Lays `structure` out with wire `order[site]` starting on each site.
+/// Lays `structure` out with wire `order[site]` starting on each site, or ending there if it is routed
+/// backwards.
 pub(super) fn lay_out(structure: &Structure, order: &[u32], routing: Routing) -> Layout {
     let routed = route(structure, order, routing);
     let (mut steps, mut levels, mut parts) = (Vec::new(), Vec::new(), Vec::new());
@@ -67,10 +68,10 @@ pub(super) fn lay_out(structure: &Structure, order: &[u32], routing: Routing) ->
             measured,
         });
     }
-    let bounds = BondBounds::initial(structure.loaded(), order, routing.limit);
+    let bounds = BondBounds::initial(structure.loaded(), &routed.order, routing.limit);
     Layout {
         cost: dry_run(&steps, &levels, &segments, (&parts, &routed.chains), bounds),
-        order: order.to_vec(),
+        order: routed.order,
         steps,
         levels,
         segments,

@@ -31,6 +31,8 @@ mod structure;
 mod tests;
 #[cfg(test)]
 mod tests_input;
+#[cfg(test)]
+mod tests_routes;
 
 pub use bind::{Bound, StepMatrix};
 pub use gate_table::{ADJOINT_BIT, GATES, GateKind, GateSpec};

@@ -34,20 +34,35 @@ pub(super) fn lay_out_in_order(structure: &Structure, settings: &PlanSettings) -
     Ok(if clearly { other } else { layout })
 }
 
-/// Routes with and without look-ahead and keeps the cheaper one.
+/// Routes with and without look-ahead, forwards and where the start is free backwards, too, and keeps
+/// the cheapest.
 fn cheaper_routing(structure: &Structure, order: &[u32], settings: &PlanSettings) -> Layout {
     let mut routing = Routing {
         limit: settings.max_bond_dim,
         look_ahead: false,
         restore_order: settings.restore_order,
+        backwards: false,
     };
-    let plain = lay_out(structure, order, routing);
-    if plain.detours == 0 {
-        return plain;
+    let mut best = lay_out(structure, order, routing);
+    if best.detours == 0 {
+        return best;
     }
-    routing.look_ahead = true;
-    let looking_ahead = lay_out(structure, order, routing);
-    if looking_ahead.cost.flops < plain.cost.flops { looking_ahead } else { plain }
+    let start_is_free = settings.ordering == Ordering::Auto
+        && structure.loaded().wires.is_empty()
+        && structure.measures().is_empty();
+    // Backwards the given order is that of the end.
+    let backwards_too = start_is_free && (!settings.restore_order || order.is_sorted());
+    for (look_ahead, backwards) in [(true, false), (false, true), (true, true)] {
+        if backwards && !backwards_too {
+            continue;
+        }
+        (routing.look_ahead, routing.backwards) = (look_ahead, backwards);
+        let other = lay_out(structure, order, routing);
+        if other.cost.flops < best.cost.flops {
+            best = other;
+        }
+    }
+    best
 }
 
 /// `order` with the wires of a state given as tensors in the order of those tensors, on the sites

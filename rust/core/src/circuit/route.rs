@@ -9,6 +9,11 @@
 //! as well. Neither always wins (gates CNOT(i, i+1) around a ring of 24, one after the other, six
 //! times: 271 steps with, 379 without; all even ones before the odd ones: 383 and 371), so a caller
 //! tries both.
+//!
+//! A circuit from a product state may also be routed backwards, its last gate first: then the order
+//! at the end is the given one, and that at the start is what comes out. Where wires scatter
+//! forwards they gather backwards: the inverse Fourier transform of 100 wires takes 9,321 steps so,
+//! 170,352 forwards.
 
 use super::bonds::{BondBounds, after_step, two_site_flops};
 use super::chain::Chain;
@@ -28,6 +33,8 @@ pub(super) struct Routed {
     pub(super) phases: Vec<PhaseFactor>,
     /// The measurements.
     pub(super) cuts: Vec<Cut>,
+    /// The wire that starts on each site.
+    pub(super) order: Vec<u32>,
     /// Final site of each wire.
     pub(super) site_of_wire: Vec<usize>,
     /// Final wire of each site.
@@ -57,35 +64,62 @@ pub(super) struct Routing {
     pub(super) look_ahead: bool,
     /// Whether swaps at the end bring wire i back to site i.
     pub(super) restore_order: bool,
+    /// Whether to begin with the last gate, see above; neither measurements nor loaded states allow
+    /// that.
+    pub(super) backwards: bool,
 }
 
-/// Routes `structure` with wire `order[site]` starting on each site.
+/// Routes `structure` with wire `order[site]` starting on each site, or backwards ending there.
 pub(super) fn route(structure: &Structure, order: &[u32], routing: Routing) -> Routed {
     let bounds = BondBounds::initial(structure.loaded(), order, routing.limit);
     let mut router = Router::new(order, bounds, routing.limit, structure.n_gates());
+    let in_order = || (0..structure.n_gates()).map(|position| structure.gate(position));
     if routing.look_ahead {
-        router.next_partners = next_partners(structure);
+        router.next_partners = if routing.backwards {
+            next_partners(structure, in_order())
+        } else {
+            next_partners(structure, in_order().rev())
+        };
     }
-    for gate in structure.gates() {
-        router.add_gate(&gate);
+    if routing.backwards {
+        in_order().rev().for_each(|gate| router.add_gate(&gate));
+        return router.routed.reversed();
     }
+    in_order().for_each(|gate| router.add_gate(&gate));
     if routing.restore_order {
         router.restore_order();
     }
     router.routed
 }
 
-/// For the two wires of each gate that makes two meet, the wires that they meet next.
+impl Routed {
+    /// The same operations from the last to the first.
+    fn reversed(mut self) -> Self {
+        self.operations.reverse();
+        let first = std::mem::take(&mut self.order);
+        self.order = self.wire_of_site.iter().map(|&wire| wire as u32).collect();
+        for (site, &wire) in first.iter().enumerate() {
+            self.wire_of_site[site] = wire as usize;
+            self.site_of_wire[wire as usize] = site;
+        }
+        self
+    }
+}
+
+/// For the two wires of each gate that makes two meet, the wires that they meet next: `gates` come from
+/// the last one routed to the first.
 ///
 /// Wires go by their names of now: a SWAP in between makes this a guess, at no harm but cost.
-fn next_partners(structure: &Structure) -> Vec<[Option<u32>; 2]> {
+fn next_partners<'a>(
+    structure: &Structure,
+    gates: impl Iterator<Item = Gate<'a>>,
+) -> Vec<[Option<u32>; 2]> {
     let mut partner_of = vec![None; structure.n_wires()];
     let mut partners = vec![[None; 2]; structure.n_gates()];
-    for position in (0..structure.n_gates()).rev() {
-        let gate = structure.gate(position);
+    for gate in gates {
         let mut wires = gate.interacting_wires();
         if let (Some(a), Some(b), None) = (wires.next(), wires.next(), wires.next()) {
-            partners[position] = [partner_of[a as usize], partner_of[b as usize]];
+            partners[gate.position] = [partner_of[a as usize], partner_of[b as usize]];
             partner_of[a as usize] = Some(b);
             partner_of[b as usize] = Some(a);
         }
@@ -118,6 +152,7 @@ impl Router {
                 chains: Vec::new(),
                 phases: Vec::new(),
                 cuts: Vec::new(),
+                order: order.to_vec(),
                 site_of_wire,
                 wire_of_site,
                 detours: 0,

@@ -22,7 +22,7 @@ use crate::linalg::{
     MethodCounts, ThinQr, Truncation, Workspace, matrix, matrix_mut, thin_qr, times, truncate,
 };
 use crate::mps::SiteTensor;
-use crate::mps::two_site::{BondUpdate, SMALL_NORM, StepUpdate};
+use crate::mps::two_site::{BondUpdate, SMALL_NORM, StepUpdate, rounded_norm, weighted_norm};
 use crate::operator::{ChainOperator, OperatorSite};
 use crate::scalar::{C64, Scalar};
 
@@ -93,7 +93,11 @@ pub(crate) fn apply_chain<T: Scalar>(
             // B'_a[l, p, x] = Σ C_a[l, p, (r w')] · X[(r w'), x]
             let mut entries = y;
             log_norm_taken_out += rescue(&mut entries, |at| left_schmidt[at % site.l]);
-            let entries = entries.into_iter().map(T::from_c64).collect();
+            let exact = T::ROUNDS.then(|| weighted_norm(&entries, left_schmidt));
+            let entries: Vec<T> = entries.into_iter().map(T::from_c64).collect();
+            if let Some(exact) = exact {
+                log_norm_taken_out += (exact / weighted_norm(&entries, left_schmidt)).ln();
+            }
             sites.push(SiteTensor { left: site.l, right: columns, entries });
             break;
         };
@@ -117,6 +121,11 @@ pub(crate) fn apply_chain<T: Scalar>(
             matrix(&cut.vectors, 2 * columns, kept),
         );
         log_norm_taken_out += rescue(&mut x, |_| 1.0);
+        if T::ROUNDS {
+            let vectors = cut.vectors.chunks_exact(2 * columns).zip(&cut.schmidt);
+            let norm: f64 = vectors.map(|(vector, s)| s * s * rounded_norm::<T>(vector)).sum();
+            log_norm_taken_out -= norm.ln();
+        }
         // B'_i[k, p, x] = V[k, (p x)]
         let mut entries = vec![T::ZERO; kept * 2 * columns];
         for (k, vector) in cut.vectors.chunks_exact(2 * columns).enumerate() {

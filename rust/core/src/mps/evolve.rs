@@ -239,8 +239,11 @@ impl<T: Scalar> Span<'_, T> {
                     working.saturating_mul(size_of::<C64>() / size_of::<T>()),
                     evolution,
                 )?;
-                let truncations: Vec<_> =
-                    (1..tensors.len()).map(|i| truncation(site + i)).collect();
+                // Each site of the chain adds its own rounding: at cutoff 0 bonds would fill with it.
+                let noise_floor = T::NOISE_FLOOR * (tensors.len() as f64).sqrt();
+                let truncations: Vec<_> = (1..tensors.len())
+                    .map(|i| Truncation { noise_floor, ..truncation(site + i) })
+                    .collect();
                 scratches.with(|scratch| {
                     apply_chain(tensors, s, operator, &truncations, &mut scratch.workspace, cancel)
                 })

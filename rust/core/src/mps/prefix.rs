@@ -16,6 +16,9 @@ use crate::scalar::Scalar;
 /// every thread some. Never depends on the number of threads. (10,000 shots of 1,000 sites with bond
 /// 32 on one busy core: 5.5 s in batches of 256, 5.0 s of 1,024, 16.6 s of 4,096.)
 pub(crate) const BATCH: usize = 1024;
+/// An outcome less likely than this multiple of [`Scalar::NOISE_FLOOR`] squared is impossible: products
+/// over a bond leave a few times the floor.
+const NOISE: f64 = 16.0;
 /// Stands for "no prefix yet" in tables of prefixes.
 pub(crate) const NONE: usize = usize::MAX;
 
@@ -23,7 +26,7 @@ pub(crate) const NONE: usize = usize::MAX;
 pub(crate) struct Grown<T> {
     vectors: Vec<T>,
     dim: usize,
-    /// Squared norm of each vector.
+    /// Squared norm of each vector; 0 where it is rounding noise, which has no direction.
     pub weights: Vec<f64>,
     gathered: Vec<T>,
 }
@@ -55,7 +58,11 @@ impl<T: Scalar> Grown<T> {
             matrix(&self.gathered, l, members.len()),
         );
         self.weights.clear();
-        let norm = |vector: &[T]| vector.iter().map(|x| x.norm_sqr()).sum::<f64>();
+        let noise = NOISE * T::NOISE_FLOOR * T::NOISE_FLOOR;
+        let norm = |vector: &[T]| {
+            let weight = vector.iter().map(|x| x.norm_sqr()).sum();
+            if weight <= noise { 0.0 } else { weight }
+        };
         self.weights.extend(self.vectors.chunks_exact(r).map(norm));
     }
 

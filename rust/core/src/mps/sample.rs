@@ -183,7 +183,7 @@ impl<'a, T: Scalar> Batch<'a, T> {
         let count = self.vectors.len() / site.left;
         self.members.collect(shots.iter().map(|&shot| self.prefix_of[shot]), count);
         self.zero.grow(&self.vectors, &self.members.prefixes, site, 0);
-        let weight_of_zero = |prefix| possible::<T>(self.zero.weights[self.members.slot(prefix)]);
+        let weight_of_zero = |prefix| self.zero.weights[self.members.slot(prefix)];
         let near_one = shots.iter().filter(|&&shot| {
             self.draws[shot] >= weight_of_zero(self.prefix_of[shot]) * (1.0 - SLACK)
         });
@@ -193,8 +193,8 @@ impl<'a, T: Scalar> Batch<'a, T> {
         for &shot in shots {
             let prefix = self.prefix_of[shot];
             let (slot, second) = (self.members.slot(prefix), self.candidates.slot(prefix));
-            let zero = possible::<T>(self.zero.weights[slot]);
-            let one = if second == NONE { 0.0 } else { possible::<T>(self.one.weights[second]) };
+            let zero = self.zero.weights[slot];
+            let one = if second == NONE { 0.0 } else { self.one.weights[second] };
             let total = zero + one;
             if !(total > 0.0 && total.is_finite()) {
                 return Err(Error::Numerical(format!(
@@ -217,11 +217,6 @@ impl<'a, T: Scalar> Batch<'a, T> {
         }
         Ok(())
     }
-}
-
-/// The weight of an outcome; 0 where it is rounding noise, whose vector has no direction.
-fn possible<T: Scalar>(weight: f64) -> f64 {
-    if weight <= T::NOISE_FLOOR * T::NOISE_FLOOR { 0.0 } else { weight }
 }
 
 /// The tensor with the letter's eigenvalues +1 and -1 as its physical index.

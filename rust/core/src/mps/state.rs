@@ -17,6 +17,14 @@ pub struct SiteTensor<T> {
     pub entries: Vec<T>,
 }
 
+impl<T: Scalar> SiteTensor<T> {
+    /// The same tensor in another precision.
+    pub(crate) fn cast<U: Scalar>(&self) -> SiteTensor<U> {
+        let entries = self.entries.iter().map(|x| U::from_c64(x.to_c64()));
+        SiteTensor { left: self.left, right: self.right, entries: entries.collect() }
+    }
+}
+
 /// Whether `sites` fit together, end in bonds of 1 and hold finite numbers.
 ///
 /// # Errors
@@ -89,13 +97,8 @@ impl<T: Scalar> Mps<T> {
     /// The same state in another precision.
     #[must_use]
     pub fn cast<U: Scalar>(&self) -> Mps<U> {
-        let site = |site: &SiteTensor<T>| SiteTensor {
-            left: site.left,
-            right: site.right,
-            entries: site.entries.iter().map(|x| U::from_c64(x.to_c64())).collect(),
-        };
         Mps {
-            sites: self.sites.iter().map(site).collect(),
+            sites: self.sites.iter().map(SiteTensor::cast).collect(),
             schmidt: self.schmidt.clone(),
             log_norm_taken_out: self.log_norm_taken_out,
         }

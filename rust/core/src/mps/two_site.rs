@@ -118,13 +118,19 @@ pub(crate) fn apply_two_site<T: Scalar>(
         matrix(&scratch.merged, rows, cols),
         matrix(&scratch.right, cols, kept),
     );
+    let mut log_norm_taken_out = 0.0;
+    if T::ROUNDS {
+        let right = cut.vectors.chunks_exact(cols).zip(&cut.schmidt);
+        let right: f64 = right.map(|(vector, s)| s * s * rounded_norm::<T>(vector)).sum();
+        let left = weighted_norm(&new_left, left_schmidt);
+        log_norm_taken_out += (cut.total_weight * (1.0 - cut.discarded) / (left * right)).ln();
+    }
     // What truncations take off the norm gathers in the leftmost tensors, without end in a deep
     // circuit. A power of two is taken out before it could underflow: exact, no bit changes.
-    let mut log_norm_taken_out = 0.0;
     if cut.total_weight < SMALL_NORM {
         let exponent = (cut.total_weight.log2() / 2.0).round();
         new_left.iter_mut().for_each(|x| *x = x.scale((-exponent).exp2()));
-        log_norm_taken_out = 2.0 * exponent * std::f64::consts::LN_2;
+        log_norm_taken_out += 2.0 * exponent * std::f64::consts::LN_2;
     }
     // B'_{i+1}[k, (q r)] = V[k, (q r)]
     let mut new_right = vec![T::ZERO; kept * cols];
@@ -146,6 +152,21 @@ pub(crate) fn apply_two_site<T: Scalar>(
         log_norm_taken_out,
         methods: cut.methods,
     })
+}
+
+/// Squared norm of numbers after rounding.
+///
+/// Rounded tensors are no isometries, and equal gates on equal states miss by the same amount every
+/// time: at 1,000 sites a hundred long gates took 4e-3 off a norm that tells of truncations. What
+/// rounding does to the norm goes into the logarithm that is taken out.
+pub(crate) fn rounded_norm<T: Scalar>(exact: &[C64]) -> f64 {
+    exact.iter().map(|x| T::from_c64(*x).norm_sqr()).sum()
+}
+
+/// `Σ_{l x} s_l² |B[l x]|²`, l running fastest.
+pub(crate) fn weighted_norm<T: Scalar>(entries: &[T], schmidt: &[f64]) -> f64 {
+    let columns = entries.chunks_exact(schmidt.len());
+    columns.flat_map(|column| column.iter().zip(schmidt)).map(|(x, s)| s * s * x.norm_sqr()).sum()
 }
 
 /// Columns of `merged` come in blocks of `[(p q) = 00, 10, 01, 11]`, each of `l` entries.

@@ -1,0 +1,142 @@
+"""Derivatives that would be left out or be wrong: refused before anybody uses them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any, Final
+
+from autograd.tracer import isbox  # type: ignore[import-untyped]
+from pennylane import transform
+from pennylane.gradients import hadamard_grad, param_shift
+from pennylane.measurements import PurityMP
+from pennylane.pytrees import flatten
+
+from bondline.errors import UnsupportedError
+
+
+def require_plain(values: Any, caller: str) -> None:
+    """Raise if any of some numbers is part of a differentiation or of a compiled function.
+
+    Parameters
+    ----------
+    values : object
+        Numbers and arrays, in tuples, lists and dicts of any depth.
+    caller : str
+        What was called; begins the message.
+
+    Raises
+    ------
+    UnsupportedError
+        For a boxed value of autograd, a tracer of JAX, and a tensor of torch that records its
+        gradient. Arrays that merely say ``requires_grad=True`` are plain outside of a
+        differentiation.
+
+    Examples
+    --------
+    >>> from pennylane import numpy as pnp
+    >>> require_plain((0.3, {"weights": pnp.array(0.1, requires_grad=True)}), "mps_state")
+    """
+    for value in flatten(values)[0]:
+        owner = _recording(value)
+        if owner is not None:
+            raise UnsupportedError(
+                f"{caller} needs plain numbers, and got {owner}: it has no derivative, and its "
+                "answer would count as a constant. For a derivative, let the QNode itself return "
+                "qml.expval(qml.Projector(bits, wires=wires)) or another expval or probs; for the "
+                "bare number, call it outside of grad and jit, or detach its arguments."
+            )
+
+
+def require_plain_circuit(tape: Any, caller: str) -> None:
+    """Raise if a number in a circuit is part of a differentiation or of a compiled function.
+
+    Parameters
+    ----------
+    tape : pennylane.tape.QuantumScript
+    caller : str
+        What was called; begins the message.
+
+    Raises
+    ------
+    UnsupportedError
+
+    Examples
+    --------
+    >>> import pennylane as qml
+    >>> require_plain_circuit(qml.tape.QuantumScript([qml.RX(0.3, 0)]), "mps_state")
+    """
+    require_plain(list(_numbers(tape)), caller)
+
+
+def rule_of(circuit: Any, method: Any) -> Any:
+    """Return the rule by which a circuit is differentiated, if that comes to pass.
+
+    Parameters
+    ----------
+    circuit : pennylane.tape.QuantumScript or None
+    method : object
+        How PennyLane is asked to differentiate: a name, or the transform that does it.
+
+    Returns
+    -------
+    object
+        The same method, but for a purity: it is quadratic in the state, PennyLane applies rules
+        for values that are linear in it all the same, and the derivative would be wrong.
+
+    Examples
+    --------
+    >>> import pennylane as qml
+    >>> rule_of(qml.tape.QuantumScript([], [qml.expval(qml.Z(0))]), "parameter-shift")
+    'parameter-shift'
+    """
+    if circuit is None or not any(isinstance(found, PurityMP) for found in circuit.measurements):
+        return method
+    return no_rule_for_purity if method in _LINEAR_RULES else method
+
+
+@transform  # type: ignore[untyped-decorator]  # PennyLane is not typed
+def no_rule_for_purity(tape: Any, **_: Any) -> Any:
+    """Refuse to differentiate; it stands where PennyLane looks for the rule.
+
+    Parameters
+    ----------
+    tape : pennylane.tape.QuantumScript
+
+    Raises
+    ------
+    UnsupportedError
+    """
+    raise UnsupportedError(
+        "qml.purity has no derivative by the parameter-shift rule, which holds for values that are "
+        'linear in the state. Give the QNode diff_method="finite-diff".'
+    )
+
+
+_LINEAR_RULES: Final = ("best", "parameter-shift", "hadamard", param_shift, hadamard_grad)
+
+
+def _numbers(tape: Any) -> Iterable[Any]:
+    for operator in tape.operations:
+        yield from operator.data
+    for measurement in tape.measurements:
+        # Autograd may box the observable itself.
+        yield from getattr(measurement.obs, "data", (measurement.obs,))
+
+
+def _recording(value: Any) -> str | None:
+    """Name what a value is, if a derivative or a compilation hangs on it."""
+    if isbox(value):
+        return "an argument that autograd differentiates"
+    # Whoever has a tracer or a tensor has its library loaded.
+    jax, torch = sys.modules.get("jax"), sys.modules.get("torch")
+    if jax is not None and isinstance(value, jax.core.Tracer):
+        return "an argument that JAX differentiates or compiles"
+    if (
+        torch is not None
+        and isinstance(value, torch.Tensor)
+        and value.requires_grad
+        and torch.is_grad_enabled()
+    ):
+        return "a tensor of torch with requires_grad=True"
+    return None
