@@ -133,7 +133,8 @@ def evaluate(value: Any, columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
     ----------
     value : pennylane.ops.MeasurementValue
     columns : sequence of ndarray, shape (cases,)
-        The outcome of each of its measurements in every case.
+        The outcome of each of ``value.measurements`` in every case. PennyLane puts them in an order
+        of its own.
 
     Returns
     -------
@@ -143,8 +144,8 @@ def evaluate(value: Any, columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
     Examples
     --------
     >>> import pennylane as qml
-    >>> evaluate(qml.measure(0) + 2 * qml.measure(1), [np.array([0, 1, 1]), np.array([0, 0, 1])])
-    array([0, 1, 3])
+    >>> evaluate(qml.measure(0) + qml.measure(1), [np.array([0, 1, 1]), np.array([0, 0, 1])])
+    array([0, 1, 2])
     """
     try:
         # Arithmetic of measurement values works on arrays, too, and thousands of times faster.
