@@ -16,6 +16,9 @@ from bondline.errors import UnsupportedError
 ENUMERATED_MEASUREMENTS: Final = 12
 """Most measurements whose 2^12 histories are followed one by one without being asked to."""
 
+_ENGINES_WAY: Final = "; use shots"
+"""How the engine's word on too many histories ends."""
+
 METHODS: Final = ("device", "one-shot", "deferred")
 """Methods of the device. Each shot is a trajectory of its own, which is all "one-shot" asks for."""
 
@@ -126,8 +129,10 @@ def explain(error: UnsupportedError, circuits: Sequence[Any], wires: Any) -> Uns
     Returns
     -------
     UnsupportedError
-        The same error if it cannot be about histories.
+        The same error if it is about something else.
     """
+    if not str(error).endswith(_ENGINES_WAY):
+        return error
     for circuit in circuits:
         measures = _measures(circuit)
         if circuit.shots or len(measures) <= ENUMERATED_MEASUREMENTS:
@@ -148,7 +153,7 @@ def explain(error: UnsupportedError, circuits: Sequence[Any], wires: Any) -> Uns
             )
         else:
             way += ', or choose mcm_method="deferred"'
-        return UnsupportedError(f"{str(error).removesuffix('; use shots')}. {way}.")
+        return UnsupportedError(f"{str(error).removesuffix(_ENGINES_WAY)}. {way}.")
     return error
 
 
