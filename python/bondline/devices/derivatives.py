@@ -118,18 +118,20 @@ _TRACERS_OF_DERIVATIVES: Final = frozenset({"JVPTracer", "LinearizeTracer"})
 _LINEAR_RULES: Final = ("best", "parameter-shift", "hadamard", param_shift, hadamard_grad)
 
 
-def differentiated(value: Any) -> bool:
+def differentiated(value: Any, *, compiled: bool = False) -> bool:
     """Whether a derivative by a number or an array is being taken, or recorded for later.
 
     Parameters
     ----------
     value : object
+    compiled : bool, default False
+        Whether arguments of functions that JAX compiles count, too: a derivative of the compiled
+        function may be taken later.
 
     Returns
     -------
     bool
-        False for what merely says ``requires_grad=True`` outside of a differentiation, and for
-        arguments that JAX only compiles.
+        False for what merely says ``requires_grad=True`` outside of a differentiation.
 
     Examples
     --------
@@ -141,7 +143,7 @@ def differentiated(value: Any) -> bool:
         return True
     jax, torch = sys.modules.get("jax"), sys.modules.get("torch")
     while jax is not None and isinstance(value, jax.core.Tracer):
-        if type(value).__name__ in _TRACERS_OF_DERIVATIVES:
+        if compiled or type(value).__name__ in _TRACERS_OF_DERIVATIVES:
             return True
         value = getattr(value, "val", None)  # under vmap
     return (

@@ -111,24 +111,7 @@ def obstacle(
             "derivatives of the device are exact, and the circuit has shots",
             'Use diff_method="parameter-shift", which "best" chooses, or no shots.',
         )
-    return (
-        _mid_circuit(circuit, config, wires)
-        or _measurements(circuit, wires)
-        or _operators(circuit.operations)
-    )
-
-
-def _mid_circuit(circuit: Any, config: Any, wires: Any) -> Obstacle | None:
-    if not any(type(operator) is qml.ops.MidMeasure for operator in circuit.operations):
-        return None
-    named = config is not None and config.gradient_method in ("device", "adjoint")
-    if mid_circuit.method_of(config, circuit, wires, differentiated=named) == "deferred":
-        return None
-    return Obstacle(
-        "mid-circuit measurements have no derivative on the device",
-        'Use mcm_method="deferred", which has one if the device has wires for the outcomes.',
-        shifts=True,
-    )
+    return _measurements(circuit, wires) or _operators(circuit, config, wires)
 
 
 def _measurements(circuit: Any, wires: Any) -> Obstacle | None:
@@ -152,23 +135,43 @@ def _measurements(circuit: Any, wires: Any) -> Obstacle | None:
     return None
 
 
-def _operators(operators: Any) -> Obstacle | None:
+def _operators(circuit: Any, config: Any, wires: Any) -> Obstacle | None:
     plain, controlled = gate_set.PLAIN_GATES, gate_set.CONTROLLED_GATES
-    for operator in operators:
+    measured = False
+    for operator in circuit.operations:
         kind = type(operator)
-        if kind in plain or kind in controlled or not operator.data:
+        if kind in plain or kind in controlled:
             continue
-        base = gate_set.base_of(operator)[0]
-        if type(base) in gate_set.GATES or not gate_set.is_matrix_gate(base):
-            continue
-        if any(map(differentiated, operator.data)):
+        if kind is qml.ops.MidMeasure:
+            measured = True
+        elif operator.data and _is_trained_matrix(operator):
             return Obstacle(
                 f"{gate_set.describe(operator)} is a matrix, and the device differentiates by "
                 "angles",
                 "Build it from gates, for example with qml.PauliRot or qml.ArbitraryUnitary.",
                 shifts=True,
             )
-    return None
+    return _mid_circuit(circuit, config, wires) if measured else None
+
+
+def _is_trained_matrix(operator: Any) -> bool:
+    base = gate_set.base_of(operator)[0]
+    return (
+        type(base) not in gate_set.GATES
+        and gate_set.is_matrix_gate(base)
+        and any(differentiated(array, compiled=True) for array in operator.data)
+    )
+
+
+def _mid_circuit(circuit: Any, config: Any, wires: Any) -> Obstacle | None:
+    named = config is not None and config.gradient_method in ("device", "adjoint")
+    if mid_circuit.method_of(config, circuit, wires, differentiated=named) == "deferred":
+        return None
+    return Obstacle(
+        "mid-circuit measurements have no derivative on the device",
+        'Use mcm_method="deferred", which has one if the device has wires for the outcomes.',
+        shifts=True,
+    )
 
 
 def differentiated_by_device(config: Any) -> dict[str, Any]:

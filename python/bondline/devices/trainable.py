@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import is_not
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +21,7 @@ _LEAVE_OUT: Final = (
 
 
 def loads_constants(operator: Any) -> bool:
-    """Whether a preparation may be loaded as it is: no derivative by its amplitudes is taken.
+    """Whether a preparation is loaded as it is: no derivative by its amplitudes is taken.
 
     Parameters
     ----------
@@ -31,7 +32,11 @@ def loads_constants(operator: Any) -> bool:
     bool
         False for amplitudes that must become gates, whose angles have derivatives.
     """
-    return type(operator) is qml.MPSPrep or not any(map(differentiated, operator.data))
+    if type(operator) is qml.MPSPrep:
+        return True
+    # A compiled function may be differentiated later; wide states are loaded all the same then.
+    compiled = len(operator.wires) <= gate_set.LATE_STATE_WIRES
+    return not any(differentiated(amplitudes, compiled=compiled) for amplitudes in operator.data)
 
 
 def with_angles(tape: Any) -> Any:
@@ -63,9 +68,9 @@ def with_angles(tape: Any) -> Any:
     ]
     measurements = [_settled_measurement(measurement) for measurement in tape.measurements]
     changed = {}
-    if any(map(_is_not, operations, tape.operations)):
+    if any(map(is_not, operations, tape.operations)):
         changed["operations"] = operations
-    if any(map(_is_not, measurements, tape.measurements)):
+    if any(map(is_not, measurements, tape.measurements)):
         changed["measurements"] = measurements
     # The trainable parameters are found again by PennyLane, from the numbers themselves.
     return tape.copy(**changed) if changed else tape
@@ -147,10 +152,11 @@ def _settled_measurement(measurement: Any) -> Any:
     arrays = [number for number in observable.data if qml.math.ndim(number)]
     if not arrays:
         return measurement
-    if not any(map(differentiated, arrays)):
+    few = len(observable.wires) <= LEAF_WIRES
+    if not any(differentiated(array, compiled=few) for array in arrays):
         settled = _with_constants(observable)
         return measurement if settled is observable else type(measurement)(obs=settled)
-    if type(measurement) is ExpectationMP and len(observable.wires) <= LEAF_WIRES:
+    if type(measurement) is ExpectationMP and few:
         if isinstance(observable, qml.Hermitian):
             return ExpectationMP(obs=_words_of(observable.matrix(), observable.wires))
         if isinstance(observable, qml.Projector) and not is_basis_projector(observable):
@@ -159,6 +165,8 @@ def _settled_measurement(measurement: Any) -> Any:
             return ExpectationMP(obs=_words_of(matrix, observable.wires))
     if not isinstance(observable, qml.Hermitian | qml.Projector | qml.SparseHamiltonian):
         # A batch of coefficients, or a matrix in a sum: lowering knows.
+        return measurement
+    if not any(map(differentiated, arrays)):
         return measurement
     raise QuantumFunctionError(
         f"bondline.mps does not differentiate {measurement!r} by the array of its observable, but "
@@ -193,10 +201,6 @@ def _letters(count: int) -> list[tuple[str, ...]]:
     for _ in range(count):
         words = [(*word, letter) for word in words for letter in "IXYZ"]
     return words
-
-
-def _is_not(first: Any, second: Any) -> bool:
-    return first is not second
 
 
 def _first(results: Any) -> Any:

@@ -100,8 +100,8 @@ def derivatives_of(
 
     Examples
     --------
-    >>> places = {word: 7 for word in qml.Z(1).pauli_rep}
-    >>> found = derivatives_of(0.3 * qml.X(0) + 0.5 * (2.0 * qml.Z(1)), [1], places, {})
+    >>> places = {word: 7 for word in (qml.Y(0) @ qml.Z(1)).pauli_rep}
+    >>> found = derivatives_of(qml.X(0) + qml.prod(0.3 * qml.Y(0), 2.0 * qml.Z(1)), [0], places, {})
     >>> found.places, found.factors
     (array([7]), array([2.]))
     """
