@@ -47,6 +47,7 @@
 //!     cutoff: 1e-20,
 //!     precision: Precision::Double,
 //!     readout: Readout::Local,
+//!     sweeps: true,
 //!     ordering: Ordering::Auto,
 //!     method: Method::Auto,
 //!     threads: Some(1),
@@ -81,6 +82,7 @@ mod report;
 mod request;
 mod result;
 mod rng;
+mod row;
 mod run;
 mod scalar;
 mod values;

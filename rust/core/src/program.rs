@@ -146,6 +146,7 @@ impl Start {
             noise_floor: T::NOISE_FLOOR,
             method: shared.settings.method,
             small_weights_expected: false,
+            keep_dropped: false,
         };
         let initial = InitialState::of_row(group, row, plan, &truncation, shared.cancel)?;
         Ok(Self { initial, n_sites: plan.n_sites() })

@@ -216,6 +216,7 @@ pub fn settings(source: &Bound<'_, PyAny>) -> PyResult<Result<Settings, Error>> 
         cutoff: source.getattr("cutoff")?.extract()?,
         precision: if single { Precision::Single } else { Precision::Double },
         readout,
+        sweeps: source.getattr("sweeps")?.extract()?,
         ordering,
         method,
         threads: source.getattr("threads")?.extract()?,

@@ -8,6 +8,7 @@
 //!
 //! Everything here works on sites and steps; what a wire or a gate is, `circuit` knows.
 
+mod adjoint;
 mod bitstrings;
 mod canonical;
 mod chain;
@@ -26,6 +27,7 @@ mod project;
 mod sample;
 mod spectrum;
 mod state;
+mod tape;
 mod two_site;
 mod variance;
 mod words;
