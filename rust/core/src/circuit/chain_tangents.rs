@@ -73,7 +73,7 @@ impl Shifts<'_> {
         };
         let tensors = parameters.iter().map(|&parameter| {
             let derivative =
-                self.derivative(parameter, |row| Ok([row.phase(gate).unwrap_or(ZERO)]));
+                self.derivative(gate, parameter, |row| Ok([row.phase(gate).unwrap_or(ZERO)]));
             derivative.map(|[factor]| pass(1, project(value, factor)))
         });
         let tensors = tensors.collect::<Result<_>>()?;
@@ -91,7 +91,7 @@ impl Shifts<'_> {
         let word = word(gate, &order);
         let mut tensors = Vec::with_capacity(parameters.len());
         for &parameter in parameters {
-            let factors = self.derivative(parameter, |row| Ok(row.rotation_factors(gate)))?;
+            let factors = self.derivative(gate, parameter, |row| Ok(row.rotation_factors(gate)))?;
             tensors.extend(rotation_tensors(&word, factors).into_iter().next());
         }
         let targets = Targets::Tensors(rotation_tensors(&word, self.row.rotation_factors(gate)));
@@ -113,7 +113,7 @@ impl Shifts<'_> {
         };
         let mut stack = vec![self.row.target_entries(gate)?];
         for &parameter in parameters {
-            stack.push(self.derivative(parameter, |row| row.target_entries(gate))?);
+            stack.push(self.derivative(gate, parameter, |row| row.target_entries(gate))?);
         }
         let split = split_together(&stack, &order, centre)?;
         Ok(Differentiated {

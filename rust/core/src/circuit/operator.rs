@@ -194,6 +194,12 @@ pub(super) fn project(value: u8, weight: C64) -> Matrix2 {
 /// `factors[0]`·1 + `factors[1]`·P for the word P of letters in the order of sites; the first tensor
 /// has the factors.
 pub(super) fn rotation_tensors(word: &[Pauli], factors: [C64; 2]) -> Vec<OperatorSite> {
+    if let &[letter] = word {
+        // One site, one block.
+        let (one, letter) = (Pauli::I.matrix(), letter.matrix());
+        let matrix = std::array::from_fn(|at| factors[0] * one[at] + factors[1] * letter[at]);
+        return vec![pass(1, matrix)];
+    }
     let last = word.len().saturating_sub(1);
     let tensors = word.iter().enumerate().map(|(at, letter)| {
         let (left, right) = (if at == 0 { 1 } else { 2 }, if at == last { 1 } else { 2 });

@@ -1,8 +1,8 @@
 //! Derivatives of what gates do by their parameters.
 //!
 //! In each parameter, every gate of the table is a sum of exp(±iωθ) with ω = 0, 1/2 or 1. On such a
-//! sum the derivative is a combination of four values, exactly: ω = Σ 2·c·sin(ω·x) over the pairs of
-//! shifts ±x with weights ±c. So a gate needs no second matrix for its derivatives.
+//! sum the derivative is a combination of values at shifted angles, exactly. So a gate needs no second
+//! matrix for its derivatives.
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_2, PI};
 
@@ -12,14 +12,18 @@ use super::row::Row;
 use super::structure::Gate;
 use crate::error::Result;
 
-/// f'(θ) = Σ weight · f(θ + shift). From ω = 1, at which the sine of π vanishes, the weight of ±π/2
-/// is 1/2; from ω = 1/2 that of ±π is (1/2 − sin(π/4)) / 2.
+/// f'(θ) = Σ weight · f(θ + shift): two pairs ±x with weights ±c for which Σ 2c·sin(ωx) = ω. From
+/// ω = 1, at which the sine of π vanishes, the weight of π/2 is 1/2; from ω = 1/2 that of π is
+/// (1/2 − sin(π/4)) / 2.
 const SHIFTS: [(f64, f64); 4] = [
     (FRAC_PI_2, 0.5),
     (-FRAC_PI_2, -0.5),
     (PI, (0.5 - FRAC_1_SQRT_2) / 2.0),
     (-PI, (FRAC_1_SQRT_2 - 0.5) / 2.0),
 ];
+
+/// The same where ω is 1/2 and nothing else: ±i/2 = 1/2 · exp(±iπ/2).
+const SHIFT_OF_HALF_ANGLES: [(f64, f64); 1] = [(PI, 0.5)];
 
 /// One row, to be differentiated.
 pub(super) struct Shifts<'a> {
@@ -43,22 +47,37 @@ impl<'a> Shifts<'a> {
         (gate.first_parameter..gate.first_parameter + own).filter(|&at| differentiated[at])
     }
 
-    /// The parameters that are differentiated of the gate that a part is made from.
-    pub(super) fn parameters_of(&self, source: Source) -> impl Iterator<Item = usize> + use<'a> {
-        let gate = match source {
-            Source::Gate { gate } | Source::Rotation { gate, .. } => Some(gate),
-            // A gate on many sites is no part among others.
-            Source::Fixed(_) | Source::Chain { .. } => None,
+    /// The derivatives of what a part is made from, each with its parameter.
+    pub(super) fn for_each_derivative<M: AsMut<[C64]>>(
+        &mut self,
+        source: Source,
+        value: impl Fn(&Row<'_>) -> Result<M>,
+        mut take: impl FnMut(usize, M),
+    ) -> Result<()> {
+        let (Source::Gate { gate } | Source::Rotation { gate, .. }) = source else {
+            return Ok(());
         };
-        gate.map(|at| self.parameters(&self.row.structure.gate(at as usize))).into_iter().flatten()
+        let gate = self.row.structure.gate(gate as usize);
+        for parameter in self.parameters(&gate) {
+            take(parameter, self.derivative(&gate, parameter, &value)?);
+        }
+        Ok(())
     }
 
-    /// The derivative by `parameter` of entries that `value` computes from a row.
+    /// The derivative by `parameter` of entries that `value` computes from a row: those of `gate`, or
+    /// with controls of the gate minus 1.
     pub(super) fn derivative<M: AsMut<[C64]>>(
         &mut self,
+        gate: &Gate<'_>,
         parameter: usize,
         value: impl Fn(&Row<'_>) -> Result<M>,
     ) -> Result<M> {
+        // Where the controls disagree, ω is 0.
+        let shifts = if gate.spec.half_angles && gate.controls.is_empty() {
+            &SHIFT_OF_HALF_ANGLES[..]
+        } else {
+            &SHIFTS
+        };
         let angle = self.row.parameters[parameter];
         let mut term = |(shift, weight): (f64, f64)| -> Result<M> {
             self.shifted[parameter] = angle + shift;
@@ -66,8 +85,8 @@ impl<'a> Shifts<'a> {
             term.as_mut().iter_mut().for_each(|x| *x *= weight);
             Ok(term)
         };
-        let mut sum = term(SHIFTS[0])?;
-        for shift in &SHIFTS[1..] {
+        let mut sum = term(shifts[0])?;
+        for shift in &shifts[1..] {
             let mut term = term(*shift)?;
             sum.as_mut().iter_mut().zip(term.as_mut()).for_each(|(sum, x)| *sum += *x);
         }
@@ -101,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn four_shifts_give_the_derivative_of_every_gate() -> Result<()> {
+    fn shifts_give_the_derivatives_of_every_gate() -> Result<()> {
         const STEP: f64 = 1e-5;
         let mut random = Random(1);
         let all = GATES.iter().enumerate().filter(|(_, spec)| spec.parameters > 0);
@@ -124,7 +143,8 @@ mod tests {
                     matrices: &[],
                     outcomes: &[],
                 };
-                let derivative = Shifts::new(row, &[true; 3]).derivative(at, values)?;
+                let derivative =
+                    Shifts::new(row, &[true; 3]).derivative(&structure.gate(0), at, values)?;
                 let later = values_at(row, at, STEP)?;
                 let earlier = values_at(row, at, -STEP)?;
                 for ((x, later), earlier) in derivative.iter().zip(later).zip(earlier) {

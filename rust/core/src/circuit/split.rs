@@ -69,7 +69,7 @@ pub(super) fn split_together(
     Ok(Split { tensors, others: centres.collect() })
 }
 
-/// T[(a … s_{j-1} s_j), x]: what is not split off yet.
+/// `T[(a … s_{j-1} s_j), x]`: what is not split off yet.
 struct Rest {
     entries: Vec<C64>,
     /// Dimension of x.
@@ -78,7 +78,7 @@ struct Rest {
     sites: usize,
 }
 
-/// A tensor V[kept, (s x)], conjugate and transposed.
+/// A tensor `V[kept, (s x)]`, conjugate and transposed.
 struct Peeled {
     kept: usize,
     /// Dimension of x.
@@ -107,7 +107,7 @@ impl Rest {
         Ok(Peeled { kept, columns, vectors: factors.vectors })
     }
 
-    /// T[(a s_0 … s_j), x] as T[(a x s_j … s_0)].
+    /// `T[(a s_0 … s_j), x]` as `T[(a x s_j … s_0)]`.
     fn mirrored(&self, depth: usize) -> Self {
         let words = 1 << (2 * self.sites);
         let mut entries = vec![ZERO; self.entries.len()];

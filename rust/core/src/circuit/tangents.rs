@@ -153,10 +153,13 @@ impl Shifts<'_> {
         }
         let mut after = IDENTITY2;
         for Factor { source, matrix, before } in factors.iter().rev() {
-            for parameter in self.parameters_of(*source) {
-                let derivative = self.derivative(parameter, |row| row.matrix2(*source))?;
-                tangents.push((parameter, multiply2(&after, &multiply2(&derivative, before))));
-            }
+            self.for_each_derivative(
+                *source,
+                |row| row.matrix2(*source),
+                |parameter, own| {
+                    tangents.push((parameter, multiply2(&after, &multiply2(&own, before))));
+                },
+            )?;
             after = multiply2(&after, matrix);
         }
         Ok(product)
@@ -181,11 +184,14 @@ impl Shifts<'_> {
         for Layer { matrix, before, made_of } in passed.iter().rev() {
             match made_of {
                 MadeOf::Pair(part) => {
-                    for parameter in self.parameters_of(part.source) {
-                        let own = self.derivative(parameter, |row| row.placed4(*part))?;
-                        let own = after.map_or(own, |after| multiply4(&after, &own));
-                        tangents.push((parameter, compose(&own, before.as_ref())));
-                    }
+                    self.for_each_derivative(
+                        part.source,
+                        |row| row.placed4(*part),
+                        |parameter, own| {
+                            let own = after.map_or(own, |after| multiply4(&after, &own));
+                            tangents.push((parameter, compose(&own, before.as_ref())));
+                        },
+                    )?;
                 }
                 MadeOf::Sites([first, second]) => {
                     // after · (1 ⊗ second) · (own ⊗ 1) · before, and the same for the other site.

@@ -6,7 +6,7 @@ use super::{
     StepTangents, Structure,
 };
 use crate::error::{Error, Result};
-use crate::operator::{ChainOperator, OperatorSite};
+use crate::operator::{Block, ChainOperator, OperatorSite};
 
 const STEP: f64 = 1e-5;
 
@@ -24,6 +24,7 @@ fn replaced(operator: &ChainOperator, site: usize, tensor: &OperatorSite) -> Cha
     let mut operator = operator.clone();
     let place = &mut operator.sites[site];
     assert_eq!((place.left, place.right), (tensor.left, tensor.right));
+    check_blocks(tensor);
     *place = tensor.clone();
     operator
 }
@@ -50,6 +51,15 @@ fn distance(a: &[C64], b: &[C64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).norm()).fold(0.0, f64::max)
 }
 
+/// No block of a site tensor has the place of another.
+fn check_blocks(site: &OperatorSite) {
+    for (at, block) in site.blocks.iter().enumerate() {
+        let place = |block: &Block| (block.left, block.right);
+        assert!(block.left < site.left && block.right < site.right);
+        assert!(site.blocks[..at].iter().all(|other| place(other) != place(block)));
+    }
+}
+
 /// What the steps apply is what `bind` says, and their derivatives are its differences.
 fn check(circuit: &Circuit, differentiated: &[bool], plan: &Plan) -> Result<()> {
     let structure = circuit.structure()?;
@@ -68,7 +78,10 @@ fn check(circuit: &Circuit, differentiated: &[bool], plan: &Plan) -> Result<()> 
     assert_eq!(bound.matrices.len(), tangents.len());
     for (matrix, expected) in bound.matrices.iter().zip(&expected.matrices) {
         match matrix {
-            StepMatrix::Chain(_) => assert!(distance(&dense(matrix), &dense(expected)) < 1e-13),
+            StepMatrix::Chain(operator) => {
+                operator.sites.iter().for_each(check_blocks);
+                assert!(distance(&dense(matrix), &dense(expected)) < 1e-13);
+            }
             _ => assert_eq!(matrix, expected),
         }
     }
