@@ -53,8 +53,7 @@ impl<T: Scalar> Row<'_, T> {
         let threshold = sweep_threshold(n);
         let swept_wanted = prepared.wants_swept(settings);
         let has_local = group.requests.has_local(n, settings.readout);
-        let causal_wanted =
-            !swept_wanted || (settings.readout == Readout::Local && has_local);
+        let causal_wanted = !swept_wanted || (settings.readout == Readout::Local && has_local);
         let causal = causal_wanted.then(|| program.evolve(None, shared)).transpose()?;
         let swept = match &causal {
             Some(causal) if causal.discarded() <= threshold => None,
@@ -67,7 +66,8 @@ impl<T: Scalar> Row<'_, T> {
     /// The requested values and the report, and the state that few-wire values were read from.
     pub fn read(&self, states: States<T>) -> Result<(CircuitResult, Evolved<T>)> {
         let Row { prepared, row, watch, shared, .. } = self;
-        let (group, plan, readout) = (&prepared.group, &*prepared.main.plan, shared.settings.readout);
+        let (group, plan, readout) =
+            (&prepared.group, &*prepared.main.plan, shared.settings.readout);
         let requests = &group.requests;
         let (n, mode) = (plan.n_sites(), shared.parallelism);
         let States { causal, swept, phase } = states;
@@ -121,7 +121,7 @@ impl<T: Scalar> Row<'_, T> {
         let FewWire { words, variances, probabilities, densities } =
             values.few_wire(few, mode, shared.cancel)?;
         let whole = values.whole((few, global, &*canonical), phase, mode, shared.cancel)?;
-        let mut result = CircuitResult {
+        let result = CircuitResult {
             words,
             variances,
             probabilities,
@@ -147,7 +147,8 @@ impl<T: Scalar> Row<'_, T> {
         {
             watch.set(*row, self.coherence(&full.state)?);
         }
-        let few = causal.or(swept).ok_or_else(|| Error::Internal("no state was read".to_owned()))?;
+        let few =
+            causal.or(swept).ok_or_else(|| Error::Internal("no state was read".to_owned()))?;
         Ok((result, few))
     }
 

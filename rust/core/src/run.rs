@@ -130,7 +130,11 @@ impl Job {
         small: bool,
         run: impl FnOnce(bool) -> Result<R> + Send,
     ) -> Result<R> {
-        if small || self.threads == 1 { run(false) } else { pool(self.threads)?.install(|| run(true)) }
+        if small || self.threads == 1 {
+            run(false)
+        } else {
+            pool(self.threads)?.install(|| run(true))
+        }
     }
 
     /// Every row of every group, in order.

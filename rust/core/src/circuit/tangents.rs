@@ -39,6 +39,18 @@ pub enum StepTangents {
     },
 }
 
+impl StepTangents {
+    /// Whether the step depends on nothing that is differentiated.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::One(own) => own.is_empty(),
+            Self::Two(own) => own.is_empty(),
+            Self::Chain { tensors, .. } => tensors.is_empty(),
+        }
+    }
+}
+
 impl Plan {
     /// Like [`bind`](Self::bind) for a circuit without mid-circuit measurements, together with the
     /// derivatives of every step, in the order of the steps. `differentiated` says for every

@@ -22,6 +22,8 @@ use crate::scalar::{C64, Scalar};
 const GRAM_RESOLUTION: f64 = 1e-14;
 /// Relative weight down to which a Gram eigenvector is clear of the dropped ones by 1e-15 in weight.
 const GRAM_CLEAR: f64 = 1e-8;
+/// Relative weight down to which the directions of a Gram matrix are within 1e-6 of orthogonal ones.
+const GRAM_ALIGNED: f64 = 1e-10;
 /// A QR factorization first pays when the matrix is at least this much wider than tall.
 const QR_FIRST: f64 = 0.75;
 
@@ -32,8 +34,8 @@ const WINDOW: usize = 20;
 /// Relative gap below which two weights are one.
 const DEGENERATE: f64 = 1e-10;
 /// Dropped weights that sum to less than this share of the smallest kept one count as 0: in a derivative
-/// they change denominators by no more.
-const NOTHING_BESIDE: f64 = 1e-10;
+/// they matter by the root of it.
+const NOTHING_BESIDE: f64 = 1e-22;
 /// Share of the largest weight below which a direction has no weight, and no derivative can tell what
 /// becomes of it.
 const NO_WEIGHT: f64 = 1e-24;
@@ -246,7 +248,8 @@ fn by_gram(
             || smallest >= GRAM_CLEAR
             || dropped >= mixing * weights[0]
             || (coarse && smallest > GRAM_RESOLUTION);
-        if !(structural && smallest > GRAM_RESOLUTION && harmless) {
+        let least = if policy.keep_dropped { GRAM_ALIGNED } else { GRAM_RESOLUTION };
+        if !(structural && smallest > least && harmless) {
             return Attempted::Unresolved;
         }
     }

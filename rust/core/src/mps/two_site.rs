@@ -7,8 +7,11 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::Result;
-use crate::linalg::{Cut, Dropped, MethodCounts, Truncation, Workspace, matrix, matrix_mut, times, truncate};
+use crate::linalg::{
+    Cut, Dropped, MethodCounts, Truncation, Workspace, matrix, matrix_mut, times, truncate,
+};
 use crate::mps::SiteTensor;
+use crate::mps::align::align;
 use crate::scalar::{C64, Scalar};
 
 /// Squared norm below which a power of two is taken out of the left tensor.
@@ -142,9 +145,7 @@ pub(crate) fn apply_two_site<T: Scalar>(
     rotate_and_weight(&mut scratch.merged, &mut scratch.weighted, l, gate, left_schmidt);
 
     let theta = matrix(&scratch.weighted, rows, cols);
-    let mut cut =
-        truncate(theta, rank.saturating_mul(middle), truncation, &mut scratch.workspace)?;
-    let cuts = CutRecord::take(&mut cut, 1.0).into_iter().collect();
+    let mut cut = truncate(theta, rank.saturating_mul(middle), truncation, &mut scratch.workspace)?;
     let kept = cut.rank();
     scratch.right.clear();
     scratch.right.extend(cut.vectors.iter().map(|v| T::from_c64(*v)));
@@ -156,6 +157,14 @@ pub(crate) fn apply_two_site<T: Scalar>(
         matrix(&scratch.merged, rows, cols),
         matrix(&scratch.right, cols, kept),
     );
+    if truncation.keep_dropped {
+        let weights: Vec<f64> = left_schmidt.iter().map(|s| s * s).collect();
+        if let Some(m) = align(&mut new_left, &mut scratch.right, &weights, kept) {
+            let total: f64 = m.iter().sum();
+            cut.schmidt = m.iter().map(|m| (m / total).sqrt()).collect();
+        }
+    }
+    let cuts = CutRecord::take(&mut cut, 1.0).into_iter().collect();
     let (mut log_norm_taken_out, mut left_scale) = (0.0, 1.0);
     if T::ROUNDS {
         let right = cut.vectors.chunks_exact(cols).zip(&cut.schmidt);

@@ -159,8 +159,7 @@ impl Task<'_> {
                     let Cotangent { tensors, weights } = &self.cotangents[value];
                     let [left, right] =
                         [sites.start, sites.start + 1].map(|site| tensors[site].as_deref());
-                    let pulled =
-                        factors.pull(left, right, weights[sites.start + 1].as_deref());
+                    let pulled = factors.pull(left, right, weights[sites.start + 1].as_deref());
                     let derivative = |(parameter, tangent): &(usize, [C64; 16])| {
                         (*parameter, along(&pulled.gate, tangent))
                     };
@@ -188,10 +187,8 @@ impl Task<'_> {
                     let Cotangent { tensors, weights } = &self.cotangents[value];
                     let tensors: Vec<Option<&[C64]>> =
                         tensors[sites.clone()].iter().map(Option::as_deref).collect();
-                    let weights: Vec<Option<&[C64]>> = weights[sites.start + 1..sites.end]
-                        .iter()
-                        .map(Option::as_deref)
-                        .collect();
+                    let weights: Vec<Option<&[C64]>> =
+                        weights[sites.start + 1..sites.end].iter().map(Option::as_deref).collect();
                     let pulled = factors.pull(&tensors, &weights);
                     let parameters = tangents.iter().map(|(parameter, _)| *parameter);
                     Pulled {

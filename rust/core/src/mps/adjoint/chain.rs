@@ -227,11 +227,7 @@ impl<'a> ChainFactors<'a> {
         let side = r * w.right;
         // g_N[(k p), (r w')] = Σ N[(k p), y] · P̄[y, (r w')]
         let mut g_n = vec![C64::ZERO; n.len()];
-        times(
-            matrix_mut(&mut g_n, 2 * k, side),
-            matrix(&n, 2 * k, side),
-            matrix(p, side, side),
-        );
+        times(matrix_mut(&mut g_n, 2 * k, side), matrix(&n, 2 * k, side), matrix(p, side, side));
         let m = c.half_left(carry);
         let part = k * 2 * r;
         if self.tangents.site == i {
@@ -351,7 +347,7 @@ impl<'a> SiteCut<'a> {
         let g1: Option<Vec<C64>> = g_x.map(|g| g.iter().map(|x| x * self.scale).collect());
         let x = of_vectors(g1.as_deref(), g_v, &site.y, (rows, columns, kept));
         let factors = (&self.theta[..], &self.with_kept[..], &self.with_dropped[..]);
-        let pulled = self.cut.pull(k, factors, &x, r);
+        let pulled = self.cut.pull(k, factors, (&x, g_v), r);
         // g_θ = left·V + (θVᴴ)·S
         let mut g_theta = vec![C64::ZERO; k * columns];
         times(

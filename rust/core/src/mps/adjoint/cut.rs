@@ -52,14 +52,14 @@ impl Cut<'_> {
         &self,
         rows: usize,
         (theta, with_kept, with_dropped): (&[C64], &[C64], &[C64]),
-        x: &[C64],
+        (x, g2): (&[C64], Option<&[C64]>),
         r: Option<&[C64]>,
     ) -> Pulled {
         let (k, n, d) = (self.kept.len(), self.columns, self.dropped.weights.len());
         let mut half = vec![C64::ZERO; rows * k];
         let mut right = vec![C64::ZERO; k * n];
-        if k + d < n {
-            self.directions_without_weight(x, &mut right);
+        if let Some(g2) = g2.filter(|_| k + d < n) {
+            self.directions_without_weight(g2, &mut right);
             // θ Yᴴ
             times_adjoint(
                 matrix_mut(&mut half, rows, k),
@@ -86,11 +86,7 @@ impl Cut<'_> {
         let a = r.map(|r| self.of_weights(r));
         if let Some(a) = &a {
             let mut turned = vec![C64::ZERO; rows * k];
-            times(
-                matrix_mut(&mut turned, rows, k),
-                matrix(with_kept, rows, k),
-                matrix(a, k, k),
-            );
+            times(matrix_mut(&mut turned, rows, k), matrix(with_kept, rows, k), matrix(a, k, k));
             for ((left, half), x) in left.iter_mut().zip(&mut half).zip(turned) {
                 *left += x;
                 *half += x * 0.5;
@@ -114,11 +110,7 @@ impl Cut<'_> {
         let (k, n, d) = (self.kept.len(), self.columns, self.dropped.weights.len());
         let mut w = vec![C64::ZERO; k * d];
         // W[k, d] = Σ_c X[k, c] · conj(V_d[d, c])
-        times(
-            matrix_mut(&mut w, k, d),
-            matrix(x, k, n),
-            matrix(&self.dropped.vectors, n, d),
-        );
+        times(matrix_mut(&mut w, k, d), matrix(x, k, n), matrix(&self.dropped.vectors, n, d));
         for (column, m_d) in w.chunks_exact_mut(k).zip(&self.dropped.weights) {
             for (w, m_k) in column.iter_mut().zip(self.kept) {
                 let gap = m_k - m_d;
@@ -128,23 +120,16 @@ impl Cut<'_> {
         w
     }
 
-    /// Y into `y`: X without its parts along V and V_d.
+    /// Y into `y`: X without its parts along V and V_d. θ has nothing there, so what of X comes
+    /// through θ does not count: its rounding errors would, divided by small weights.
     fn directions_without_weight(&self, x: &[C64], y: &mut [C64]) {
         let (k, n, d) = (self.kept.len(), self.columns, self.dropped.weights.len());
         y.copy_from_slice(x);
         // Y[k, c] −= Σ_j (X Vᴴ)[k, j] · V[j, c]
         let mut along = vec![C64::ZERO; k * k];
-        times_adjoint(
-            matrix_mut(&mut along, k, k),
-            matrix(x, k, n),
-            matrix(self.v, k, n),
-        );
+        times_adjoint(matrix_mut(&mut along, k, k), matrix(x, k, n), matrix(self.v, k, n));
         along.iter_mut().for_each(|x| *x = -*x);
-        crate::linalg::add_times(
-            matrix_mut(y, k, n),
-            matrix(&along, k, k),
-            matrix(self.v, k, n),
-        );
+        crate::linalg::add_times(matrix_mut(y, k, n), matrix(&along, k, k), matrix(self.v, k, n));
         if d > 0 {
             let mut along = vec![C64::ZERO; k * d];
             times(
@@ -166,7 +151,11 @@ impl Cut<'_> {
 }
 
 /// `a · Vᴴ` for a (rows × columns) and V (kept × columns).
-pub(super) fn along_kept(a: &[C64], v: &[C64], (rows, columns, kept): (usize, usize, usize)) -> Vec<C64> {
+pub(super) fn along_kept(
+    a: &[C64],
+    v: &[C64],
+    (rows, columns, kept): (usize, usize, usize),
+) -> Vec<C64> {
     let mut out = vec![C64::ZERO; rows * kept];
     times_adjoint(
         matrix_mut(&mut out, rows, kept),
@@ -177,7 +166,11 @@ pub(super) fn along_kept(a: &[C64], v: &[C64], (rows, columns, kept): (usize, us
 }
 
 /// `a · V_dᴴ`, rows × dropped.
-pub(super) fn along_dropped(a: &[C64], dropped: &Dropped, (rows, columns): (usize, usize)) -> Vec<C64> {
+pub(super) fn along_dropped(
+    a: &[C64],
+    dropped: &Dropped,
+    (rows, columns): (usize, usize),
+) -> Vec<C64> {
     let d = dropped.weights.len();
     let mut out = vec![C64::ZERO; rows * d];
     if d > 0 {

@@ -42,6 +42,16 @@ impl Cotangent {
         Self { tensors: vec![None; n_sites], weights: vec![None; n_sites + 1] }
     }
 
+    /// Adds `factor` times another one.
+    pub fn add(&mut self, other: &Self, factor: f64) {
+        for (sum, part) in self.tensors.iter_mut().zip(&other.tensors) {
+            part.iter().for_each(|part| add(sum, part, factor));
+        }
+        for (sum, part) in self.weights.iter_mut().zip(&other.weights) {
+            part.iter().for_each(|part| add(sum, part, factor));
+        }
+    }
+
     /// Adds `factor` times `part` to the cotangent of a tensor.
     fn add_tensor(&mut self, site: usize, part: &[C64], factor: f64) {
         add(&mut self.tensors[site], part, factor);

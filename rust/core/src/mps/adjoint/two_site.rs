@@ -69,12 +69,7 @@ impl<'a> PairFactors<'a> {
             before: [left, right],
             with_kept: after_left.entries.iter().map(|x| x * undo).collect(),
             v: &after_right.entries,
-            cut: Cut {
-                v: &after_right.entries,
-                kept: &cut.kept,
-                dropped: &cut.dropped,
-                columns,
-            },
+            cut: Cut { v: &after_right.entries, kept: &cut.kept, dropped: &cut.dropped, columns },
             left_scale: record.left_scale,
             with_dropped: along_dropped(&c, &cut.dropped, (rows, columns)),
             c,
@@ -95,7 +90,7 @@ impl<'a> PairFactors<'a> {
             left.map(|left| left.iter().map(|x| x * self.left_scale).collect());
         let x = of_vectors(g1.as_deref(), right, &self.c, (rows, columns, k));
         let factors = (&self.c[..], &self.with_kept[..], &self.with_dropped[..]);
-        let pulled = self.cut.pull(rows, factors, &x, weights);
+        let pulled = self.cut.pull(rows, factors, (&x, right), weights);
         // R_i[a, b] = Σ_{p k} half[a p k] · conj(B'_i[b p k]), and its adjoint
         let mut of_left = vec![C64::ZERO; l * l];
         times_adjoint(

@@ -38,7 +38,7 @@ pub(crate) struct VarianceCotangent {
     pub coefficients: Vec<f64>,
 }
 
-/// The derivatives of `weight · Var(sum)`. Cost as for the variance, four times, and its environments of
+/// The derivatives of `Var(sum)`. Cost as for the variance, four times, and its environments of
 /// all sites are held at once.
 ///
 /// # Errors
@@ -46,7 +46,6 @@ pub(crate) struct VarianceCotangent {
 pub(crate) fn variance_cotangent(
     state: &Mps<C64>,
     sum: &WordSum<'_>,
-    weight: f64,
     readout: Readout,
     cancel: &Cancel,
 ) -> Result<VarianceCotangent> {
@@ -76,26 +75,27 @@ pub(crate) fn variance_cotangent(
 
     let mut sums = Sums::new(&environments);
     let dim = state.sites[last].right;
-    let right = environments.right(last).map_or_else(|| crate::mps::chain::identity(dim), <[_]>::to_vec);
+    let right =
+        environments.right(last).map_or_else(|| crate::mps::chain::identity(dim), <[_]>::to_vec);
     let scaled = |factor: f64| right.iter().map(|x| x * factor).collect::<Vec<C64>>();
     if environments.scales().is_some() {
         let mut end = vec![C64::ZERO; dim * dim];
-        for (pair, factor) in [(done, weight / norm), (start, -weight * variance / norm)] {
+        for (pair, factor) in [(done, 1.0 / norm), (start, -variance / norm)] {
             let found = pairs.get(&pair).into_iter().flatten();
             end.iter_mut().zip(found).for_each(|(sum, x)| *sum += x * factor);
         }
         sums.add_closed(last, &end, 1.0);
     }
-    let mut behind = Pairs::from([
-        (done, scaled(weight / norm)),
-        (start, scaled(-weight * variance / norm)),
-    ]);
+    let mut behind = Pairs::from([(done, scaled(1.0 / norm)), (start, scaled(-variance / norm))]);
     for at in (first..=last).rev() {
         cancel.check()?;
         let site = &state.sites[at];
-        let step = Backward { site, before: &before[at - first], beginnings: &beginnings[at - first] };
-        let turned: Pairs<'_> =
-            behind.iter().map(|(pair, f)| (*pair, times_environment(&site.entries, site, f))).collect();
+        let step =
+            Backward { site, before: &before[at - first], beginnings: &beginnings[at - first] };
+        let turned: Pairs<'_> = behind
+            .iter()
+            .map(|(pair, f)| (*pair, times_environment(&site.entries, site, f)))
+            .collect();
         for ((_, word), found) in sum.terms.iter().zip(&mut coefficients) {
             if word.first == at && !word.is_identity() {
                 *found = step.by_coefficient(&turned, &word.letters);
@@ -118,7 +118,11 @@ pub(crate) fn variance_cotangent(
 }
 
 /// E of every pair behind a site.
-fn advance<'a>(pairs: &Pairs<'a>, site: &SiteTensor<C64>, beginnings: &Beginnings<'a>) -> Pairs<'a> {
+fn advance<'a>(
+    pairs: &Pairs<'a>,
+    site: &SiteTensor<C64>,
+    beginnings: &Beginnings<'a>,
+) -> Pairs<'a> {
     let mut products: BTreeMap<Pair<'a>, Option<Vec<C64>>> = BTreeMap::new();
     for ((bra, ket), environment) in pairs {
         let mut half = Vec::new();
@@ -164,9 +168,8 @@ fn centre<'a>(
         for state in &states {
             let at_layer = |x: Layer<'a>| if ket_layer { (*state, x) } else { (x, *state) };
             if let Some(shift) = pairs.get(&at_layer(start)).cloned() {
-                let sum = pairs
-                    .entry(at_layer(done))
-                    .or_insert_with(|| vec![C64::ZERO; shift.len()]);
+                let sum =
+                    pairs.entry(at_layer(done)).or_insert_with(|| vec![C64::ZERO; shift.len()]);
                 sum.iter_mut().zip(shift).for_each(|(e, s)| *e -= s * mean);
             }
         }

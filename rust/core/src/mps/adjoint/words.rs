@@ -261,11 +261,7 @@ pub(super) fn add_behind(
 pub(super) fn times_environment(entries: &[C64], site: &SiteTensor<C64>, f: &[C64]) -> Vec<C64> {
     let (l, r) = (site.left, site.right);
     let mut out = vec![C64::ZERO; entries.len()];
-    times(
-        matrix_mut(&mut out, 2 * l, r),
-        matrix(entries, 2 * l, r),
-        matrix(f, r, r).transpose(),
-    );
+    times(matrix_mut(&mut out, 2 * l, r), matrix(entries, 2 * l, r), matrix(f, r, r).transpose());
     out
 }
 
@@ -286,4 +282,3 @@ pub(super) fn cotangent_of_left(site: &SiteTensor<C64>, behind: &[C64]) -> Vec<C
 fn of_weights(f: &[C64], dim: usize) -> Vec<C64> {
     (0..dim * dim).map(|at| (f[at / dim + at % dim * dim] + f[at].conj()) * 0.5).collect()
 }
-
