@@ -1,7 +1,8 @@
 //! The gates that the engine knows: one row each, its position being its id.
 //!
 //! A new gate is a row here and a function in `gate_matrices.rs`; names and conventions are
-//! `PennyLane`'s (`op.name`).
+//! `PennyLane`'s (`op.name`). Of a parameter θ, entries may have 1, exp(±iθ/2) and exp(±iθ) and
+//! nothing else: derivatives rely on it (`shifts.rs`).
 
 use super::C64;
 use super::gate_matrices as m;

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  Structure ──order──▶ ──route──▶ operations on sites ──fuse──▶ steps ──schedule──▶ Plan
-//!                                                                     bind(parameters) ──▶ matrices
+//!                                      bind(parameters) ──▶ matrices (and their derivatives)
 //! ```
 
 mod bind;
