@@ -24,6 +24,7 @@ use crate::linalg::{
     MethodCounts, ThinQr, Truncation, Workspace, matrix, matrix_mut, thin_qr, times, truncate,
 };
 use crate::mps::SiteTensor;
+use crate::mps::align::{align, is_graded};
 use crate::mps::two_site::{
     BondUpdate, CutRecord, SMALL_NORM, StepUpdate, rounded_norm, weighted_norm,
 };
@@ -136,6 +137,19 @@ pub(crate) fn apply_chain<T: Scalar>(
             matrix(&y, rows, 2 * columns),
             matrix(&cut.vectors, 2 * columns, kept),
         );
+        if truncation.keep_dropped && is_graded(&cut.schmidt) {
+            let weigh = |x: &[C64]| {
+                let mut weighted = vec![C64::ZERO; carry.rows * kept];
+                times(
+                    matrix_mut(&mut weighted, carry.rows, kept),
+                    matrix(&carry.entries, carry.rows, rows),
+                    matrix(x, rows, kept),
+                );
+                weighted
+            };
+            let weights = align(&mut x, &mut cut.vectors, kept, weigh);
+            cut.set_weights(&weights);
+        }
         let exponent = rescue(&mut x, |_| 1.0);
         log_norm_taken_out += 2.0 * exponent * LN_2;
         cuts.extend(CutRecord::take(&mut cut, (-exponent).exp2()));
