@@ -155,6 +155,8 @@ def _operators(circuit: Any, config: Any, wires: Any) -> Obstacle | None:
 
 
 def _is_trained_matrix(operator: Any) -> bool:
+    if type(operator) is qml.ops.Conditional:
+        operator = operator.base
     base = gate_set.base_of(operator)[0]
     return (
         type(base) not in gate_set.GATES
@@ -241,9 +243,7 @@ def warn_of_shifts(found: Obstacle, circuit: Any, given: GivenOnce) -> None:
     count = shifted_circuits(circuit)
     if count <= SHIFTED_CIRCUITS:
         return
-    structure = tuple(
-        (operator.name, operator.wires) for operator in (*circuit.operations, *circuit.observables)
-    )
+    structure = tuple((type(found), found.wires) for found in circuit)
     if given.first((ParameterShiftWarning, found, structure)):
         warnings.warn(
             f"A gradient of this QNode takes about {count} circuits by the parameter-shift rule, "

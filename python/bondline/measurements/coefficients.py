@@ -106,10 +106,12 @@ def derivatives_of(
     (array([7]), array([2.]))
     """
     wanted = {number: index for index, number in enumerate(numbers)}
+    data = observable.data
     entries: list[tuple[int, int, float]] = []
     in_parts: list[tuple[int, Differentiable, float]] = []
     for number, factor, term in _derivatives(observable, 0, wanted, 1.0, observable):
         index = wanted[number]
+        _number(data[number], observable)
         if not isinstance(term, Mapping):
             for coefficient, summand in summands(term) if parts else ((1.0, term),):
                 part = parts.get(id(summand))
