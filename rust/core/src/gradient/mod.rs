@@ -77,7 +77,7 @@ struct RowGradient {
 
 /// Relative weight below which a direction is dropped in any case: derivatives along weaker ones are
 /// noise.
-const LEAST_CUTOFF: f64 = 1e-24;
+const LEAST_CUTOFF: f64 = 1e-18;
 /// How far beside a corner derivatives are taken, in every parameter: the weight of what arises there,
 /// its square, is far above rounding, and its influence on the average, the square again, far below.
 const GUARD: f64 = 1e-7;
