@@ -5,6 +5,7 @@ import pennylane as qml
 import pytest
 from pennylane import numpy as pnp
 
+import bondline
 from bondline import _core
 from oracle.circuits import (
     ADJOINTS,
@@ -367,3 +368,44 @@ def test_two_states_differentiate_what_is_not_truncated():
         for method in ("adjoint", "two-state")
     ]
     np.testing.assert_allclose(*found, atol=1e-9)
+
+
+def test_circuits_may_start_from_a_state():
+    rng = np.random.default_rng(6)
+    before = operations_of(
+        lambda: qml.StronglyEntanglingLayers(rng.normal(size=(2, 4, 3)), range(4))
+    )
+    after = [qml.RY(0.3, 0), qml.IsingXX(0.4, [1, 3]), qml.CRX(0.5, [2, 0])]
+    measurements = [qml.expval(qml.Z(0) @ qml.Y(3)), qml.probs(wires=[2])]
+
+    def start():
+        for operator in before:
+            qml.apply(operator)
+        return qml.expval(qml.Z(0))
+
+    state = bondline.mps_state(qml.QNode(start, qml.device("bondline.mps", wires=4)))()
+    device = qml.device("bondline.mps", wires=4, initial_state=state)
+    found = device.compute_derivatives(qml.tape.QuantumScript(after, measurements))
+    ((whole,), _) = device.preprocess_transforms()(
+        [qml.tape.QuantumScript([*before, *after], measurements)]
+    )
+    whole.trainable_params = whole.trainable_params[-3:]
+    expected = qml.device("bondline.mps", wires=4).compute_derivatives(whole)
+    close(found, expected)
+    vector = haar(16, rng)[0]
+    loaded = qml.tape.QuantumScript([qml.StatePrep(vector, range(4)), *after], measurements)
+    loaded.trainable_params = [1, 2, 3]
+    tapes, combine = qml.gradients.param_shift(loaded)
+    close(
+        qml.device("bondline.mps", wires=4).compute_derivatives(loaded),
+        combine(qml.device("default.qubit", wires=4).execute(tapes)),
+    )
+
+
+def test_what_does_not_fit_is_refused_before_any_work():
+    device = qml.device("bondline.mps", wires=10, memory_limit=2**20)
+    tape = qml.tape.QuantumScript([qml.RX(0.3, 0)], [qml.probs(wires=range(10))])
+    with pytest.raises(bondline.ResourceError, match=r"1024 outputs.*device_vjp=True"):
+        device.compute_derivatives(tape)
+    (product,) = device.compute_vjp(tape, np.arange(1024.0))
+    assert product == pytest.approx(512 * np.sin(0.3) / 2)

@@ -14,6 +14,7 @@ from bondline import _core
 from bondline.circuits.lowered import Circuit, Lowered
 from bondline.config import EngineSettings
 from bondline.devices.execution import located, require_orderings, run
+from bondline.errors import ResourceError
 from bondline.measurements.cotangents import Cotangents, Weights, stacked
 from bondline.measurements.readings import Differentiable, Read, Real
 from bondline.measurements.requests import Requests
@@ -160,6 +161,7 @@ def differentiate(
     gradients: list[_core.GroupGradient | None] = [None] * len(lowered.groups)
     if chosen:
         require_orderings(lowered, settings)
+        _require_memory(lowered, pulls, settings.memory_limit)
         known = _values_before(lowered, settings, wires)
         cotangents = _cotangents(lowered, pulls, known)
         with located(lowered, wires, chosen):
@@ -182,6 +184,26 @@ def differentiate(
         for circuit, pull in zip(lowered.circuits, pulls, strict=True)
     ]
     return Derivatives(results, gradients, jacobians)
+
+
+def _require_memory(lowered: Lowered, pulls: Sequence[Pull], limit: int) -> None:
+    """Raise if the weights of all outputs alone are larger than the memory."""
+    for position, (circuit, pull) in enumerate(zip(lowered.circuits, pulls, strict=True)):
+        requests = lowered.groups[circuit.group].requests
+        values = (
+            len(requests.word_counts)
+            + len(requests.variance_counts)
+            + sum(2 ** len(wires) for wires in requests.probabilities)
+            + sum(2 * 4 ** len(wires) for wires in requests.densities)
+        )
+        needed = 8 * pull.outputs * values
+        if needed > limit:
+            raise ResourceError(
+                f"The derivatives of circuit {position} are those of {pull.outputs} outputs of "
+                f"{values} values, whose weights take {needed / 2**20:.3g} MiB, more than "
+                f"memory_limit ({limit / 2**20:.3g} MiB). Give the QNode device_vjp=True, which "
+                "differentiates their weighted sum, or measure less."
+            )
 
 
 def _values_before(

@@ -328,6 +328,8 @@ class BondlineMPS(DerivativeMethods, Device):  # type: ignore[misc]  # PennyLane
         gradients: Sequence[GroupGradient | None] = (),
     ) -> Evidence:
         method = None if execution is None else execution.gradient_method
+        if gradients and method is None:
+            method = "adjoint"
         accounts = [Account.of(output) for output in outputs]
         told = [None if found is None else GradientAccount.of(found) for found in gradients]
         self._evidence = Evidence(lowered.circuits, accounts, config, method, told)
