@@ -409,3 +409,51 @@ def test_what_does_not_fit_is_refused_before_any_work():
         device.compute_derivatives(tape)
     (product,) = device.compute_vjp(tape, np.arange(1024.0))
     assert product == pytest.approx(512 * np.sin(0.3) / 2)
+
+
+CORNERS = {
+    "zeros": lambda rng, size: np.zeros(size),
+    "right angles": lambda rng, size: rng.integers(-2, 3, size=size) * np.pi / 2,
+    "half angles": lambda rng, size: rng.integers(0, 2, size=size) * np.pi,
+}
+
+
+@pytest.mark.parametrize("start", CORNERS.values(), ids=CORNERS)
+@pytest.mark.parametrize("equal", [False, True], ids=["no wires", "all wires equal"])
+def test_training_may_start_at_a_corner(start, equal):
+    n = 6
+
+    def circuit(angles):
+        if equal:
+            qml.Hadamard(0)
+            for wire in range(n - 1):
+                qml.CNOT([wire, wire + 1])
+        qml.StronglyEntanglingLayers(angles, range(n))
+        return (
+            qml.expval(qml.dot([1.0, 0.5, 0.3], [qml.Z(0) @ qml.Z(1), qml.X(2), qml.Y(5)])),
+            qml.probs(wires=[3, 0]),
+        )
+
+    angles = start(np.random.default_rng(9), (2, n, 3))
+    dev = qml.device("bondline.mps", wires=n)
+    found = qml.jacobian(flat(qml.QNode(circuit, dev)))(pnp.array(angles))
+    reference = qml.QNode(circuit, qml.device("default.qubit", wires=n))
+    expected = qml.jacobian(flat(reference))(pnp.array(angles))
+    np.testing.assert_allclose(found, expected, atol=1e-8)
+    if not angles.any():
+        assert dev.reports[0].gradient_guarded
+        assert "stood at a corner" in str(dev.reports[0])
+
+
+def test_an_ordinary_circuit_does_not_stand_at_a_corner():
+    def circuit(angles):
+        for step in range(3):
+            for wire in range(6):
+                qml.RX(angles[step, 0], wires=wire)
+            for wire in range(5):
+                qml.IsingZZ(angles[step, 1], wires=[wire, wire + 1])
+        return (qml.expval(qml.Z(2)),)
+
+    dev = qml.device("bondline.mps", wires=6)
+    qml.jacobian(flat(qml.QNode(circuit, dev)))(pnp.full((3, 2), 0.05))
+    assert not dev.reports[0].gradient_guarded

@@ -89,8 +89,9 @@ class Report:
     shifted_cuts : int
         Cuts that kept fewer than ``max_bond_dim``, because weights nearly coincided there.
     gradient_guarded : bool
-        Whether the circuit stood at a corner (angles at which a gate might create weight that is
-        exactly zero), so that derivatives are means of two runs close by.
+        Whether the circuit stood at a corner: angles, often zeros or right angles, at which a gate
+        might create weight that is exactly zero. Derivatives there are taken by a second state, or
+        as the mean of two runs close by.
     gradient_checkpoints : int
         States kept to evolve from again, where ``memory_limit`` has no room for all steps.
     """
@@ -212,7 +213,10 @@ class Report:
                 f"smallest gap at a cut was {self.smallest_gap:.2g}."
             )
         if self.gradient_guarded:
-            lines.append("The circuit stood at a corner: derivatives are means of two runs nearby.")
+            lines.append(
+                "The circuit stood at a corner: derivatives were taken by a second state, or as "
+                "the mean of two runs nearby."
+            )
         if self.gradient_checkpoints:
             lines.append(
                 f"{self.gradient_checkpoints} states were kept to evolve from again, because "
