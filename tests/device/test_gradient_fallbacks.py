@@ -315,6 +315,19 @@ def test_a_circuit_that_cannot_be_differentiated_is_refused_when_derivatives_are
             dev.compute_vjp(tape, 1.0)
 
 
+def test_a_circuit_without_trainable_parameters_may_measure_what_it_likes():
+    dev = device()
+    still, moving = (tape_of(layered(found)) for found in (qml.vn_entropy(0), qml.expval(qml.Z(0))))
+    still.trainable_params = []
+    values, jacobians = dev.execute_and_compute_derivatives((still, moving))
+    assert jacobians[0] == ()
+    assert len(jacobians[1]) == WIRES
+    again, products = dev.execute_and_compute_vjp((still, moving), (1.0, 1.0))
+    assert values == again
+    assert products[0] == ()
+    np.testing.assert_allclose(products[1], jacobians[1], atol=1e-14)
+
+
 def test_a_batch_of_circuits_whose_first_has_derivatives_still_runs():
     # PennyLane resolves the method of a batch by its first circuit.
     first, second = (tape_of(layered(found)) for found in (qml.expval(qml.Z(0)), qml.vn_entropy(0)))

@@ -240,6 +240,7 @@ def test_arrays_that_are_not_being_differentiated_are_constants():
         return (
             qml.expval(qml.Hermitian(pnp.array([[1.0, 0.3], [0.3, -1.0]]), wires=1)),
             qml.expval(qml.Projector(pnp.array([1]), wires=1)),
+            qml.var(qml.Hamiltonian(pnp.array([0.3, 0.2]), [qml.Z(1), qml.X(0)])),
         )
 
     def flat(name):
@@ -251,6 +252,48 @@ def test_arrays_that_are_not_being_differentiated_are_constants():
         qml.jacobian(flat(name))(angle) for name in ("bondline.mps", "default.qubit")
     )
     np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_coefficients_that_are_not_being_differentiated_cost_nothing(monkeypatch):
+    asked = []
+    dev = qml.device("bondline.mps", wires=1)
+    compute = dev.compute_derivatives
+    monkeypatch.setattr(
+        dev,
+        "compute_derivatives",
+        lambda tapes, config: asked.extend(tapes) or compute(tapes, config),
+    )
+    coefficients = pnp.array([0.3, 0.4])
+
+    @qml.qnode(dev)
+    def circuit(angle):
+        qml.RX(angle, wires=0)
+        return qml.expval(qml.Hamiltonian(coefficients, [qml.Z(0), qml.Y(0)]))
+
+    slope = qml.grad(circuit)(pnp.array(0.3))
+    assert slope == pytest.approx(-0.3 * np.sin(0.3) - 0.4 * np.cos(0.3))
+    assert [tape.trainable_params for tape in asked] == [[0]]
+
+
+def test_sparse_matrices_are_constants():
+    matrix = qml.Hamiltonian([0.3, 0.4], [Z(0) @ X(1), Y(1)]).sparse_matrix([0, 1])
+
+    @qml.qnode(qml.device("bondline.mps", wires=2))
+    def circuit(angle):
+        prepare_two(angle)
+        return qml.expval(qml.SparseHamiltonian(matrix, wires=[0, 1]))
+
+    @qml.qnode(qml.device("bondline.mps", wires=2))
+    def words(angle):
+        prepare_two(angle)
+        return qml.expval(qml.Hamiltonian([0.3, 0.4], [Z(0) @ X(1), Y(1)]))
+
+    def prepare_two(angle):
+        qml.RX(angle, wires=1)
+        qml.CRY(0.4, wires=[1, 0])
+
+    found, expected = (qml.grad(qnode)(pnp.array(0.7)) for qnode in (circuit, words))
+    assert found == pytest.approx(expected, abs=1e-10)
 
 
 REFUSED = {

@@ -17,6 +17,7 @@ from oracle.circuits import (
     WIDE,
     gate_on_entangled_wires,
     haar,
+    hardware_efficient,
     operations_of,
 )
 
@@ -29,20 +30,19 @@ STENCIL = [
     for step, weight in ((1, 4 / 5), (2, -1 / 5), (3, 4 / 105), (4, -1 / 280))
     for sign in (1, -1)
 ]
-STEP = 2e-2
 
 
-def slopes(values, point):
+def slopes(values, point, step=2e-2):
     """Return the derivative of a function of a vector, its values first."""
     columns = []
     for place in range(len(point)):
         shifted = []
-        for step, _ in STENCIL:
+        for steps, _ in STENCIL:
             moved = point.copy()
-            moved[place] += step * STEP
+            moved[place] += steps * step
             shifted.append(moved)
         found = [
-            weight / STEP * values(moved)
+            weight / step * values(moved)
             for (_, weight), moved in zip(STENCIL, shifted, strict=True)
         ]
         columns.append(sum(found))
@@ -355,6 +355,32 @@ def test_value_and_derivative_belong_to_one_program():
         assert device.reports[0].sweeps == 0
         close(values, device.execute(native, config))
         assert device.reports[0].sweeps == 0
+
+
+@pytest.mark.parametrize("chi", [2, 4, 8])
+@pytest.mark.parametrize("readout", ["local", "state"])
+def test_truncated_programs_are_differentiated_with_their_cuts(readout, chi):
+    n = 8
+    operations = operations_of(lambda: hardware_efficient(n, 5, 10))
+    measurements = [
+        qml.expval(qml.Z(3) @ qml.X(4) + 0.5 * qml.Z(0)),
+        qml.var(qml.Z(1) + qml.X(2)),
+        qml.probs(wires=[2, 5]),
+    ]
+    circuit = differentiable(operations, measurements)
+    device = qml.device(
+        "bondline.mps", wires=n, max_bond_dim=chi, readout=readout, on_low_fidelity="ignore"
+    )
+    angles = angles_of(operations)[:6]
+    rest = angles_of(operations)[6:]
+
+    def values(qnode):
+        return lambda first: flat(qnode)(pnp.concatenate([first, rest]))
+
+    qnode = qml.QNode(circuit, device)
+    found = qml.jacobian(values(qnode))(pnp.array(angles))
+    assert device.reports[0].saturated_bonds
+    np.testing.assert_allclose(found, slopes(values(qnode), angles, 1e-4), atol=1e-7)
 
 
 def test_two_states_differentiate_what_is_not_truncated():

@@ -10,13 +10,20 @@ from pennylane.logging import debug_logger
 
 from bondline.circuits.lowered import Lowered
 from bondline.config import MpsConfig
-from bondline.devices.derivative_shapes import jacobian_in_shape, pull_of, vjp_in_shape
+from bondline.devices.derivative_shapes import (
+    empty_jacobian,
+    jacobian_in_shape,
+    pull_of,
+    vjp_in_shape,
+)
 from bondline.devices.differentiability import METHODS, obstacle, refusal, warn_of_shifts
 from bondline.devices.execution import track_derivatives, values_of
 from bondline.devices.gradients import (
+    NOTHING,
     Derivatives,
     Pull,
     differentiate,
+    is_trained,
     shapes_of,
     whole_jacobians,
 )
@@ -262,13 +269,15 @@ class DerivativeMethods:
         self, circuits: Sequence[Any], execution_config: Any
     ) -> tuple[tuple[Any, ...], tuple[Any, ...], Evidence]:
         lowered, found, evidence = self._differentiate(circuits, execution_config, whole_jacobians)
-        jacobians = tuple(
-            jacobian_in_shape(
-                found.jacobians[position], shapes_of(lowered, position), circuit.batch
-            )
-            for position, circuit in enumerate(lowered.circuits)
-        )
-        return values_of(lowered, found.results), jacobians, evidence
+        jacobians = []
+        for position, circuit in enumerate(lowered.circuits):
+            if is_trained(circuit):
+                shapes = shapes_of(lowered, position)
+                jacobian = jacobian_in_shape(found.jacobians[position], shapes, circuit.batch)
+            else:
+                jacobian = empty_jacobian(len(circuit.readings))
+            jacobians.append(jacobian)
+        return values_of(lowered, found.results), tuple(jacobians), evidence
 
     def _products(
         self, circuits: Sequence[Any], cotangents: Sequence[Any], execution_config: Any
@@ -278,14 +287,19 @@ class DerivativeMethods:
         def pulls(lowered: Lowered) -> list[Pull]:
             found = []
             for position, circuit in enumerate(lowered.circuits):
-                shapes = shapes_of(lowered, position)
-                pull, many = pull_of(cotangents[position], shapes, circuit.batch, position)
+                pull, many = NOTHING, False
+                if is_trained(circuit):
+                    shapes = shapes_of(lowered, position)
+                    pull, many = pull_of(cotangents[position], shapes, circuit.batch, position)
                 found.append(pull)
                 several.append(many)
             return found
 
         lowered, found, evidence = self._differentiate(circuits, execution_config, pulls)
-        products = tuple(map(vjp_in_shape, found.jacobians, several))
+        products = tuple(
+            vjp_in_shape(jacobian, many) if jacobian.size else ()
+            for jacobian, many in zip(found.jacobians, several, strict=True)
+        )
         return values_of(lowered, found.results), products, evidence
 
     def _differentiate(
@@ -298,7 +312,7 @@ class DerivativeMethods:
         config = self._config_with(options)
         for circuit in circuits:
             found = obstacle(circuit, execution_config, self.wires)
-            if found is not None:
+            if found is not None and circuit.trainable_params:
                 raise QuantumFunctionError(refusal(found, "adjoint"))
         lowered = self._lower(circuits, execution_config, differentiated=True)
         derivatives = differentiate(

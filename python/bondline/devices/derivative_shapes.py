@@ -30,8 +30,7 @@ def jacobian_in_shape(found: Real, shapes: Sequence[Shape], batch: int | None) -
     Returns
     -------
     array, or tuple of arrays, or tuple of tuples of arrays
-        Measurements outside, parameters inside; neither is there for a single one. Without
-        trainable parameters, empty tuples.
+        Measurements outside, parameters inside; neither is there for a single one.
 
     Examples
     --------
@@ -54,6 +53,25 @@ def jacobian_in_shape(found: Real, shapes: Sequence[Shape], batch: int | None) -
             entries = _apart(np.moveaxis(block[..., 0, :], -1, 0))
         measured.append(entries[0] if len(entries) == 1 else entries)
     return measured[0] if len(measured) == 1 else tuple(measured)
+
+
+def empty_jacobian(measurements: int) -> tuple[Any, ...]:
+    """Return the Jacobian of a circuit in which nothing is trainable.
+
+    Parameters
+    ----------
+    measurements : int
+
+    Returns
+    -------
+    tuple
+
+    Examples
+    --------
+    >>> empty_jacobian(1), empty_jacobian(2)
+    ((), ((), ()))
+    """
+    return () if measurements == 1 else ((),) * measurements
 
 
 def vjp_in_shape(found: Real, several: bool) -> tuple[Any, ...]:

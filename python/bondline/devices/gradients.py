@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,24 @@ class Derivatives:
     jacobians: list[Real]
 
 
+NOTHING: Final = Pull(0, ())
+"""What is asked of a circuit in which nothing is trainable."""
+
+
+def is_trained(circuit: Circuit) -> bool:
+    """Whether a circuit has trainable parameters.
+
+    Parameters
+    ----------
+    circuit : Circuit
+
+    Returns
+    -------
+    bool
+    """
+    return circuit.trained is not None and circuit.trained.count > 0
+
+
 def whole_jacobians(lowered: Lowered) -> list[Pull]:
     """Ask for every value of every measurement by itself.
 
@@ -73,6 +91,9 @@ def whole_jacobians(lowered: Lowered) -> list[Pull]:
     known: dict[int, Pull] = {}
     pulls = []
     for position, circuit in enumerate(lowered.circuits):
+        if not is_trained(circuit):
+            pulls.append(NOTHING)
+            continue
         pull = known.get(id(circuit.readings))
         if pull is None:
             shapes = shapes_of(lowered, position)
@@ -155,15 +176,13 @@ def differentiate(
     One call of the engine for all circuits. Those with a variance that is read from a matrix or
     from outcomes are run once before, because its derivative depends on its mean.
     """
-    chosen = sorted(
-        {circuit.group for circuit in lowered.circuits if circuit.trained and circuit.trained.count}
-    )
+    chosen = sorted({circuit.group for circuit in lowered.circuits if is_trained(circuit)})
     gradients: list[_core.GroupGradient | None] = [None] * len(lowered.groups)
     if chosen:
         require_orderings(lowered, settings)
         _require_memory(lowered, pulls, settings.memory_limit)
         known = _values_before(lowered, settings, wires)
-        cotangents = _cotangents(lowered, pulls, known)
+        cotangents = _cotangents(lowered, pulls, known, set(chosen))
         with located(lowered, wires, chosen):
             found = _core.differentiate(
                 [lowered.groups[group] for group in chosen],
@@ -214,9 +233,7 @@ def _values_before(
         {
             circuit.group
             for circuit in lowered.circuits
-            if circuit.trained
-            and circuit.trained.count
-            and any(reading.needs_values for reading in circuit.readings)
+            if is_trained(circuit) and any(reading.needs_values for reading in circuit.readings)
         }
     )
     if not groups:
@@ -225,12 +242,17 @@ def _values_before(
 
 
 def _cotangents(
-    lowered: Lowered, pulls: Sequence[Pull], known: dict[int, _core.GroupResult]
+    lowered: Lowered,
+    pulls: Sequence[Pull],
+    known: dict[int, _core.GroupResult],
+    chosen: set[int],
 ) -> dict[int, Cotangents]:
     members: dict[int, list[tuple[Weights, int]]] = {}
     differentiated: dict[int, NDArray[np.bool_]] = {}
     shared: dict[tuple[int, int], Weights] = {}
     for circuit, pull in zip(lowered.circuits, pulls, strict=True):
+        if circuit.group not in chosen:
+            continue
         group = lowered.groups[circuit.group]
         mask = differentiated.setdefault(
             circuit.group, np.zeros(group.parameters.shape[1], dtype=np.bool_)
@@ -250,8 +272,9 @@ def _cotangents(
 def _weights(
     circuit: Circuit, pull: Pull, requests: Requests, result: _core.GroupResult | None
 ) -> Weights:
-    varies = any(reading.varies for reading in circuit.readings) or any(
-        len(cotangents) > 1 for _, _, cotangents in pull.entries
+    varies = any(
+        circuit.readings[measurement].varies or len(cotangents) > 1
+        for measurement, _, cotangents in pull.entries
     )
     weights = Weights(requests, _length(circuit) if varies else 1, pull.outputs)
     read = None if result is None else Read(result, circuit.rows)

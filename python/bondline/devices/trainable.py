@@ -50,9 +50,10 @@ def with_angles(tape: Any) -> Any:
     Returns
     -------
     pennylane.tape.QuantumScript
-        The same one if there is nothing to change. Arrays that say ``requires_grad=True`` outside
-        of a differentiation, as those of ``pennylane.numpy`` do by default, become plain ones. The
-        expectation of a matrix that is differentiated becomes that of its Pauli words.
+        The same one if there is nothing to change. Arrays, and coefficients of observables, that
+        say ``requires_grad=True`` outside of a differentiation, as those of ``pennylane.numpy`` do
+        by default, become plain ones. The expectation of a matrix that is differentiated becomes
+        that of its Pauli words.
 
     Raises
     ------
@@ -132,16 +133,16 @@ def _settled_operator(operator: Any) -> Any:
 
 
 def _with_constants(operator: Any) -> Any:
-    """Replace arrays of pennylane.numpy that are not being differentiated by plain ones."""
+    """Replace numbers of pennylane.numpy that are not being differentiated by plain ones."""
     data = operator.data
-    if not any(_is_idle_array(number) for number in data):
+    if not any(map(_is_idle, data)):
         return operator
-    found = [np.asarray(number.unwrap()) if _is_idle_array(number) else number for number in data]
+    found = [np.asarray(number.unwrap()) if _is_idle(number) else number for number in data]
     return qml.ops.functions.bind_new_parameters(operator, found)
 
 
-def _is_idle_array(number: Any) -> bool:
-    return isinstance(number, qml.numpy.tensor) and number.ndim > 0 and bool(number.requires_grad)
+def _is_idle(number: Any) -> bool:
+    return isinstance(number, qml.numpy.tensor) and bool(number.requires_grad)
 
 
 def _settled_measurement(measurement: Any) -> Any:
@@ -149,9 +150,7 @@ def _settled_measurement(measurement: Any) -> Any:
     # Autograd may box the observable itself, which PennyLane refuses later.
     if observable is None or not getattr(observable, "data", ()):
         return measurement
-    arrays = [number for number in observable.data if qml.math.ndim(number)]
-    if not arrays:
-        return measurement
+    arrays = [number for number in observable.data if getattr(number, "ndim", 0)]
     few = len(observable.wires) <= LEAF_WIRES
     if not any(differentiated(array, compiled=few) for array in arrays):
         settled = _with_constants(observable)
