@@ -15,7 +15,7 @@ import numpy as np
 
 from benches import measure, workloads
 from bondline import _core
-from bondline.circuits.lowering import Group
+from bondline.circuits.group import Group
 from bondline.measurements.requests import Requests
 
 LETTERS = {"X": 1, "Y": 2, "Z": 3}
@@ -35,6 +35,7 @@ class Settings:
     ordering: Literal["given", "auto"] | Sequence[int] = "auto"
     truncation: Literal["auto", "gram", "svd"] = "auto"
     memory_limit: int = MEMORY_LIMIT
+    sweeps: bool = True
 
 
 def lower(workload: workloads.Workload, *, dense_state: bool = False) -> Group:

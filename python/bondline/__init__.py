@@ -13,6 +13,7 @@ from bondline.errors import (
     LowFidelityError,
     LowFidelityWarning,
     NumericalError,
+    ParameterShiftWarning,
     ResourceError,
     UnsupportedError,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "LowFidelityWarning",
     "MpsConfig",
     "NumericalError",
+    "ParameterShiftWarning",
     "Report",
     "ResourceError",
     "UnsupportedError",

@@ -6,7 +6,16 @@ from typing import Literal, Protocol, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GroupResult", "__version__", "gate_table", "overlap", "plan_cache_info", "run"]
+__all__ = [
+    "GroupGradient",
+    "GroupResult",
+    "__version__",
+    "differentiate",
+    "gate_table",
+    "overlap",
+    "plan_cache_info",
+    "run",
+]
 
 __version__: str
 
@@ -149,6 +158,33 @@ class _Settings(Protocol):
     def threads(self) -> int | None: ...
     @property
     def memory_limit(self) -> int: ...  # bytes
+    @property
+    def sweeps(self) -> bool: ...  # False: the state is never re-canonicalised on the way
+
+class _Cotangents(Protocol):
+    """What to differentiate in each row of a group: outputs that are linear in its requested values.
+
+    Output k of a row is  sum_w words[k, w] <W_w> + sum_v variances[k, v] Var_v
+        + sum_j probabilities[j][k] . p_j + sum_j tr(densities[j][k] rho_j).
+    The first axis is rows, or 1 where all rows share the weights; the second is the outputs.
+    """
+
+    @property
+    def words(self) -> NDArray[np.float64]: ...  # (rows or 1, outputs, words)
+    @property
+    def variances(self) -> NDArray[np.float64]: ...  # (rows or 1, outputs, sums)
+    @property
+    def probabilities(
+        self,
+    ) -> Sequence[NDArray[np.float64]]: ...  # each (rows or 1, outputs, 2^k)
+    @property
+    def densities(
+        self,
+    ) -> Sequence[NDArray[np.complex128]]: ...  # each (rows or 1, outputs, 2^k, 2^k), Hermitian
+    @property
+    def differentiated(
+        self,
+    ) -> NDArray[np.bool_]: ...  # (parameters,) the gate parameters to differentiate by
 
 @final
 class GroupResult:
@@ -196,10 +232,40 @@ class GroupResult:
     sweeps: NDArray[np.uint32]  # (rows,) canonicalising sweeps
     seconds: NDArray[np.float64]  # (rows,) wall time of each circuit
     n_steps: int  # fused two-site steps per row
+    smallest_gap: NDArray[
+        np.float64
+    ]  # (rows,) least (m_k - m_d) / m_k of the last kept and the first dropped Schmidt weight over
+    # the cuts made by max_bond_dim; 1 where there was none
+    shifted_cuts: NDArray[
+        np.uint32
+    ]  # (rows,) cuts that kept fewer than max_bond_dim, because weights nearly coincided there
     wire_of_site: NDArray[np.uint32]  # (n_wires,) final site order
+
+@final
+class GroupGradient:
+    """Derivatives of the outputs of one group, with the values of the same run."""
+
+    result: GroupResult
+    gradients: NDArray[np.float64]  # (rows, outputs, parameters); 0 where not differentiated
+    variance_coefficients: NDArray[
+        np.float64
+    ]  # (rows, outputs, terms): derivative by the coefficient of each variance term
+    guarded: NDArray[np.bool_]  # (rows,) the guard of a corner was used
+    checkpoints: NDArray[
+        np.uint32
+    ]  # (rows,) states kept to evolve from again, where memory_limit has no room for all steps
+    tape_bytes: NDArray[np.uint64]  # (rows,) largest size of what was kept of the steps
 
 def run(groups: Sequence[_Group], settings: _Settings) -> list[GroupResult]:
     """Evolve every row of every group and read what was asked. Releases the GIL; Ctrl-C stops it."""
+
+def differentiate(
+    groups: Sequence[_Group],
+    cotangents: Sequence[_Cotangents],
+    settings: _Settings,
+    method: Literal["adjoint", "two-state"],
+) -> list[GroupGradient]:
+    """Differentiate outputs of every row by gate parameters. Releases the GIL; Ctrl-C stops it."""
 
 def gate_table() -> list[tuple[str, int, int]]:
     """``(name, wires, parameters)`` of each gate, its id being the position; 0 wires = any number."""

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from bondline.errors import InputError, UnsupportedError
+from bondline.errors import InputError
 from bondline.memory import available_memory
 
 Seed = Literal["global"] | int | np.random.SeedSequence | np.random.Generator | None
@@ -22,9 +22,8 @@ _CUTOFFS = {np.dtype(np.complex128): 1e-20, np.dtype(np.complex64): 1e-12}
 _READOUTS = ("local", "state")
 _REACTIONS = ("warn", "raise", "ignore")
 _TRUNCATIONS = ("auto", "gram", "svd")
-_GRADIENTS = ("parameter-shift",)
+_GRADIENTS = ("adjoint", "two-state", "parameter-shift")
 _OF_THE_QNODE = ("diff_method", "interface", "mcm_method", "postselect_mode")
-_LATER_GRADIENTS = ("adjoint", "two-state")
 
 
 class MpsSettings(TypedDict, total=False):
@@ -40,7 +39,7 @@ class MpsSettings(TypedDict, total=False):
     threads: int | None
     seed: Seed
     memory_limit: int | None
-    gradient: Literal["parameter-shift"]
+    gradient: Literal["adjoint", "two-state", "parameter-shift"]
     truncation: Literal["auto", "gram", "svd"]
 
 
@@ -94,8 +93,12 @@ class MpsConfig:
         devices agree, whatever the number of threads; a JAX key is read as a number.
     memory_limit : int or None, default None
         Bytes the engine may take; None means 0.8 of the memory that is free at the call.
-    gradient : {"parameter-shift"}, default "parameter-shift"
-        How derivatives are taken; this version leaves them to PennyLane's parameter-shift rule.
+    gradient : {"adjoint", "two-state", "parameter-shift"}, default "adjoint"
+        How derivatives are taken where ``diff_method`` leaves it to the device: "adjoint"
+        differentiates the program that ran, truncation included, in about two forward runs;
+        "two-state" is the derivative of the exact expectation where nothing is truncated, at
+        twice the bond dimension, and a check of the other; "parameter-shift" leaves it to
+        PennyLane.
     truncation : {"auto", "gram", "svd"}, default "auto"
         How a bond is truncated; the fixed choices serve tests and benchmarks.
 
@@ -103,8 +106,6 @@ class MpsConfig:
     ------
     InputError
         If a value has the wrong type or lies outside its range.
-    UnsupportedError
-        If ``gradient`` names a method that this version does not offer.
 
     Examples
     --------
@@ -129,7 +130,7 @@ class MpsConfig:
     threads: int | None = None
     seed: Seed = "global"
     memory_limit: int | None = None
-    gradient: Literal["parameter-shift"] = "parameter-shift"
+    gradient: Literal["adjoint", "two-state", "parameter-shift"] = "adjoint"
     truncation: Literal["auto", "gram", "svd"] = "auto"
 
     def __post_init__(self) -> None:
@@ -144,7 +145,7 @@ class MpsConfig:
         _set(self, "threads", _count("threads", self.threads, "all of them"))
         _set(self, "seed", _seed(self.seed))
         _set(self, "memory_limit", _count("memory_limit", self.memory_limit, "0.8 of what is free"))
-        _gradient(self.gradient)
+        _choice("gradient", self.gradient, _GRADIENTS)
         _choice("truncation", self.truncation, _TRUNCATIONS)
 
     @classmethod
@@ -201,8 +202,14 @@ class MpsConfig:
         """
         return {name: getattr(self, name) for name in _NAMES}
 
-    def engine_settings(self) -> EngineSettings:
+    def engine_settings(self, *, sweeps: bool = True) -> EngineSettings:
         """Return what the engine is told, with every open choice made.
+
+        Parameters
+        ----------
+        sweeps : bool, default True
+            Whether the state may be brought back to its canonical form on the way. Without, values
+            and their derivatives belong to one program.
 
         Returns
         -------
@@ -228,6 +235,7 @@ class MpsConfig:
             truncation=self.truncation,
             threads=self.threads,
             memory_limit=int(_MEMORY_SHARE * available_memory()) if limit is None else limit,
+            sweeps=sweeps,
         )
 
 
@@ -344,12 +352,3 @@ def _seed_of_jax_key(key: Any) -> int:
             f"seed must be one JAX key, got an array of shape {words.shape} and {words.dtype}."
         )
     return int.from_bytes(words.tobytes(), "little")
-
-
-def _gradient(value: Any) -> None:
-    if isinstance(value, str) and value in _LATER_GRADIENTS:
-        raise UnsupportedError(
-            f'gradient="{value}" is not in this version of bondline. '
-            'Use gradient="parameter-shift", the default, with diff_method="best".'
-        )
-    _choice("gradient", value, _GRADIENTS)

@@ -62,3 +62,7 @@ class InternalError(BondlineError, RuntimeError):
 
 class LowFidelityWarning(UserWarning):
     """Truncation lost more than ``min_fidelity`` allows and ``on_low_fidelity="warn"``."""
+
+
+class ParameterShiftWarning(UserWarning):
+    """A gradient takes many circuits, because one thing in them has no derivative on the device."""

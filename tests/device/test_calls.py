@@ -87,12 +87,47 @@ def by_torch(circuit):
     value.backward()
 
 
+FORWARD = {"execute": 1}
+SEPARATE = {"execute": 1, "compute_derivatives": 1}
+TOGETHER = {"execute_and_compute_derivatives": 1}
+PRODUCT = {"execute": 1, "compute_vjp": 1}
+
+
+@pytest.mark.parametrize(
+    ("call", "vjp", "calls"),
+    [
+        *[(by_numpy, vjp, FORWARD) for vjp in (False, True, None)],
+        *[(by_jax_forward, vjp, FORWARD) for vjp in (False, True, None)],
+        *[(by_jit, vjp, FORWARD) for vjp in (False, True, None)],
+        (by_autograd, False, SEPARATE),
+        (by_autograd, True, PRODUCT),
+        (by_autograd, None, PRODUCT),
+        (by_torch, False, SEPARATE),
+        (by_torch, True, PRODUCT),
+        (by_torch, None, PRODUCT),
+        (by_jax, False, TOGETHER),
+        (by_jax, True, PRODUCT),
+        (by_jax, None, PRODUCT),
+        # Under jit PennyLane never asks for products.
+        *[(by_jit_grad, vjp, TOGETHER) for vjp in (False, True, None)],
+    ],
+)
+def test_calls_of_each_interface(call, vjp, calls):
+    dev, circuit = spied(device_vjp=vjp)
+    call(circuit)
+    assert dict(dev.calls) == calls
+    assert dev.sizes == [1] * calls.get("execute", 0)
+
+
+def test_gradients_in_the_forward_call():
+    dev, circuit = spied(grad_on_execution=True)
+    by_autograd(circuit)
+    assert dict(dev.calls) == TOGETHER
+
+
 @pytest.mark.parametrize(
     ("call", "sizes"),
     [
-        (by_numpy, [1]),
-        (by_jax_forward, [1]),
-        (by_jit, [1]),
         # The value, then all shifted circuits as one batch.
         (by_autograd, [1, 6]),
         (by_torch, [1, 6]),
@@ -101,8 +136,8 @@ def by_torch(circuit):
         (by_jit_grad, [7]),
     ],
 )
-def test_calls_of_each_interface(call, sizes):
-    dev, circuit = spied()
+def test_calls_of_the_parameter_shift_rule(call, sizes):
+    dev, circuit = spied(diff_method="parameter-shift")
     call(circuit)
     assert dev.sizes == sizes
     assert set(dev.calls) == {"execute"}

@@ -35,7 +35,7 @@ def test_autograd_gradients():
         np.testing.assert_allclose(one, other, atol=1e-8)
 
 
-def test_the_circuits_of_a_gradient_run_in_one_group(monkeypatch):
+def test_the_circuits_of_a_gradient_by_shifts_run_in_one_group(monkeypatch):
     from bondline import _core
 
     sizes = []
@@ -47,7 +47,8 @@ def test_the_circuits_of_a_gradient_run_in_one_group(monkeypatch):
 
     monkeypatch.setattr(_core, "run", counting)
     x, weights = arguments()
-    qml.grad(build("bondline.mps"), argnums=1)(x, pnp.array(weights, requires_grad=True))
+    circuit = build("bondline.mps", diff_method="parameter-shift")
+    qml.grad(circuit, argnums=1)(x, pnp.array(weights, requires_grad=True))
     assert sizes[-1] == [2 * weights.size]
 
 

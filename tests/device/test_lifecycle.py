@@ -47,11 +47,10 @@ def test_the_execution_config_is_resolved_once_and_stays():
         config = dev.setup_execution_config(given)
         assert dev.setup_execution_config(config) == config
         assert config.mcm_config.mcm_method == "device"
-        assert config.gradient_method in (None, "parameter-shift")
+        assert config.gradient_method in (None, "adjoint")
         assert config.device_options["max_bond_dim"] == 3
         assert isinstance(hash(config), int)
-    assert dev.supports_derivatives() is False
-    assert dev.supports_derivatives(ExecutionConfig(gradient_method="best")) is False
+    assert dev.supports_jvp() is False
 
 
 def test_given_device_options_win(monkeypatch):
@@ -210,7 +209,8 @@ def test_reports_follow_circuits_and_rows():
     assert report.discarded.shape == report.bonds.shape == report.saturated.shape == (1,)
     assert report.light_cone == (pytest.approx(0.0), None)
     assert sorted(report.wires) == ["a", "b"]
-    assert report.gradient_method == "parameter-shift"
+    assert report.gradient_method == "adjoint"
+    assert report.gradient_error is None
     assert "2 wires" in str(report)
 
 

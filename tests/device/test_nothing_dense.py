@@ -106,6 +106,38 @@ def test_values(n, readout):
 
 
 @pytest.mark.parametrize("n", [100, 200])
+def test_derivatives(n):
+    hamiltonian = qml.dot(
+        [0.5] * (2 * n - 1),
+        [qml.Z(i) @ qml.Z(i + 1) for i in range(n - 1)] + [qml.X(i) for i in range(n)],
+    )
+
+    def circuit():
+        layer(n)
+        qml.expval(hamiltonian)
+        qml.var(hamiltonian)
+        qml.expval(qml.prod(*[qml.Z(i) for i in range(0, n, 7)]))
+        qml.expval(qml.Projector([1] * n, range(n)))
+        qml.expval(qml.Hadamard(3))
+        qml.probs(wires=[99, 0])
+
+    dev = device(n)
+    config = dev.setup_execution_config(qml.devices.ExecutionConfig(gradient_method="adjoint"))
+    ((tape,), _) = dev.preprocess_transforms(config)([qml.tape.make_qscript(circuit)()])
+    numbers = tape.get_parameters(trainable_only=False)
+    tape.trainable_params = [place for place, number in enumerate(numbers) if np.ndim(number) == 0]
+    values, products = dev.execute_and_compute_vjp(
+        tape, (1.0, 0.1, 1.0, 1.0, 1.0, np.ones(4)), config
+    )
+    assert len(products) == len(tape.trainable_params) > 2 * (2 * n - 1)
+    assert np.isfinite(products).all()
+    # The derivative by a coefficient of the Hamiltonian is the expectation of its term.
+    first = len([n for operator in tape.operations for n in operator.data if np.ndim(n) == 0])
+    by_coefficient = np.array(products[first : first + 2 * n - 1])
+    assert 2 * values[0] == pytest.approx(by_coefficient.sum(), abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [100, 200])
 def test_shots_and_measurements_in_the_middle(n):
     @qml.set_shots(50)
     @qml.qnode(device(n, seed=1))

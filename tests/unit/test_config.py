@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from bondline import BondlineError, InputError, MpsConfig, UnsupportedError
+from bondline import BondlineError, InputError, MpsConfig
 from bondline.config import MpsSettings
 from bondline.memory import available_memory
 
@@ -87,7 +87,7 @@ def test_every_kind_of_seed_is_accepted(seed):
         ("seed", True, "SeedSequence"),
         ("memory_limit", 0, "at least 1"),
         ("memory_limit", 1e9, "integer"),
-        ("gradient", "backprop", "parameter-shift"),
+        ("gradient", "backprop", '"adjoint", "two-state", "parameter-shift"'),
         ("truncation", "qr", '"auto", "gram", "svd"'),
     ],
 )
@@ -99,10 +99,15 @@ def test_a_bad_value_is_refused_by_name(name, value, words):
     assert isinstance(caught.value, BondlineError)
 
 
-@pytest.mark.parametrize("method", ["adjoint", "two-state"])
-def test_later_gradients_are_refused_with_the_way_out(method):
-    with pytest.raises(UnsupportedError, match="parameter-shift"):
-        MpsConfig(gradient=method)
+def test_derivatives_belong_to_the_device_by_default():
+    assert MpsConfig().gradient == "adjoint"
+    for method in ("adjoint", "two-state", "parameter-shift"):
+        assert MpsConfig(gradient=method).gradient == method
+
+
+def test_the_engine_is_told_whether_to_sweep():
+    assert MpsConfig().engine_settings().sweeps is True
+    assert MpsConfig().engine_settings(sweeps=False).sweeps is False
 
 
 def test_an_unknown_keyword_names_the_closest():

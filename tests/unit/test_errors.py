@@ -30,8 +30,9 @@ def test_the_place_of_an_input_error_is_open_until_it_is_set():
     assert bondline.InputError.gate is None
 
 
-def test_the_warning_can_be_filtered_as_a_user_warning():
-    assert issubclass(bondline.LowFidelityWarning, UserWarning)
+@pytest.mark.parametrize("kind", [bondline.LowFidelityWarning, bondline.ParameterShiftWarning])
+def test_warnings_can_be_filtered_as_user_warnings(kind):
+    assert issubclass(kind, UserWarning)
 
 
 def test_public_names():
@@ -44,6 +45,7 @@ def test_public_names():
         "MPS",
         "MpsConfig",
         "NumericalError",
+        "ParameterShiftWarning",
         "Report",
         "ResourceError",
         "UnsupportedError",

@@ -35,6 +35,8 @@ def test_toml_tells_where_adjoints_and_controls_are_native():
     for name, properties in CAPABILITIES.operations.items():
         assert properties.invertible == (name in gate_set.INVERTIBLE), name
         assert properties.controllable == (name in gate_set.CONTROLLABLE), name
+        assert properties.differentiable == (name in gate_set.DIFFERENTIABLE), name
+    assert all(found.differentiable for found in CAPABILITIES.observables.values())
 
 
 def test_the_engine_and_pennylane_agree_on_wires_and_parameters():

@@ -13,7 +13,7 @@ from bondline import LowFidelityError, LowFidelityWarning, MpsConfig
 from bondline.circuits.lowering import lower
 from bondline.measurements.seeds import Seeds
 from bondline.reports.account import Account
-from bondline.reports.report import REPORT_LIMIT, Evidence
+from bondline.reports.evidence import REPORT_LIMIT, Evidence
 from bondline.reports.warnings_once import KEY_LIMIT, GivenOnce, user_stacklevel
 
 WIRES = 4
@@ -64,6 +64,8 @@ class Told:
             seconds=np.full(rows, 0.25),
             n_steps=9,
             wire_of_site=np.arange(WIRES, dtype=np.uint32)[::-1],
+            smallest_gap=np.ones(rows),
+            shifted_cuts=np.zeros(rows, dtype=np.uint32),
         )
         self.evidence = Evidence(self.lowered.circuits, [account], config, gradient_method)
 

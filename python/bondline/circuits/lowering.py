@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from pennylane.exceptions import DeviceError
 
 from bondline.circuits.group import Group, merge
-from bondline.circuits.program import Program, Register, place_of, program_of
+from bondline.circuits.lowered import Circuit, Lowered
+from bondline.circuits.numbering import Trained, trained
+from bondline.circuits.program import Program, Register, program_of
 from bondline.circuits.rows import matrix_rows, parameter_rows
-from bondline.errors import InputError, NumericalError
+from bondline.errors import InputError
 from bondline.measurements.observables import Interpretation, interpret
-from bondline.measurements.requests import Requests
-from bondline.measurements.results import State
 from bondline.measurements.sampling import interpret_shots
 from bondline.measurements.seeds import CallSeed, Seeds
 from bondline.operators.preparations import (
@@ -30,127 +30,6 @@ Postselection = Literal["drop", "fill"]
 """What a postselected measurement does to shots with another outcome: drop or project them."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Circuit:
-    """Where a circuit went and how its values are read.
-
-    Attributes
-    ----------
-    group : int
-        Position of its group.
-    rows : slice
-        Its rows in the group: as many as its batch has, else one.
-    batch : int or None
-    readings : tuple of results.Reading, or of shots.ShotReading if there are shots
-    wires : tuple
-        Labels in the order of their indices.
-    bins : tuple of slice
-        The shots of each entry of the shot vector; empty without shots.
-    partitioned : bool
-        Whether values come as a tuple over the entries of the shot vector.
-    seeds : ndarray of uint64, shape (rows, 2), or None
-    initial_fidelity, initial_log_norm : float
-        What the state that it starts from had lost already; 1 and 0 for |0…0>, for a preparation
-        in the circuit and for a state that does not say.
-    """
-
-    group: int
-    rows: slice
-    batch: int | None
-    readings: tuple[Any, ...]
-    wires: tuple[Any, ...]
-    bins: tuple[slice, ...] = ()
-    partitioned: bool = False
-    seeds: NDArray[np.uint64] | None = None
-    initial_fidelity: float = 1.0
-    initial_log_norm: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Lowered:
-    """A batch of circuits, ready for the engine."""
-
-    tapes: Sequence[Any]
-    circuits: tuple[Circuit, ...]
-    groups: tuple[Group, ...]
-
-    def asking(self, ask: Callable[[tuple[Any, ...]], Requests]) -> Lowered:
-        """Ask for something else than the circuits measure: a value of the whole state.
-
-        Parameters
-        ----------
-        ask : callable
-            From the labels of the wires, in the order of their indices, to the request.
-
-        Returns
-        -------
-        Lowered
-        """
-        groups = list(self.groups)
-        circuits = []
-        for circuit in self.circuits:
-            groups[circuit.group] = replace(groups[circuit.group], requests=ask(circuit.wires))
-            circuits.append(replace(circuit, readings=(State(),)))
-        return Lowered(self.tapes, tuple(circuits), tuple(groups))
-
-    def locate(self, error: InputError) -> InputError:
-        """Name the operator that an error of the engine is about, where the engine says which.
-
-        Parameters
-        ----------
-        error : InputError
-            With the attributes ``group``, ``row`` and ``gate``.
-
-        Returns
-        -------
-        InputError
-            The same error if it names no gate.
-        """
-        if error.group is None or error.gate is None:
-            return error
-        position = self._position(error)
-        if position is None:
-            return error
-        register = Register(self.circuits[position].wires)
-        place = place_of(self.tapes[position], register, gate=error.gate)
-        found = InputError(f"{place} of circuit {position}: {error}")
-        found.group, found.row, found.gate = error.group, error.row, error.gate
-        return found
-
-    def locate_row(self, error: NumericalError) -> NumericalError:
-        """Name the circuit that an error of the engine is about, and its row where it has several.
-
-        Parameters
-        ----------
-        error : NumericalError
-            With the attributes ``group`` and ``row``.
-
-        Returns
-        -------
-        NumericalError
-            The same error if it is about no circuit or there is only one.
-        """
-        position = self._position(error)
-        if position is None:
-            return error
-        places = [f"circuit {position}"] if len(self.circuits) > 1 else []
-        circuit = self.circuits[position]
-        if circuit.batch is not None:
-            places.append(f"row {(error.row or 0) - circuit.rows.start} of the batch")
-        if not places:
-            return error
-        found = NumericalError(f"{', '.join(places)}: {error}")
-        found.group, found.row = error.group, error.row
-        return found
-
-    def _position(self, error: InputError | NumericalError) -> int | None:
-        row = error.row or 0
-        for position, circuit in enumerate(self.circuits):
-            if circuit.group == error.group and circuit.rows.start <= row < circuit.rows.stop:
-                return position
-        return None
-
-
 def lower(
     tapes: Sequence[Any],
     wires: Any = None,
@@ -158,6 +37,7 @@ def lower(
     *,
     postselection: Postselection = "drop",
     initial: InitialState | None = None,
+    differentiated: bool = False,
 ) -> Lowered:
     """Turn circuits into groups of flat arrays.
 
@@ -175,6 +55,8 @@ def lower(
         Whether shots with another outcome are dropped, or every shot is projected.
     initial : InitialState, optional
         What circuits start from that do not begin with a preparation of their own.
+    differentiated : bool, default False
+        Whether to look for their trainable parameters, too.
 
     Returns
     -------
@@ -182,6 +64,8 @@ def lower(
 
     Raises
     ------
+    UnsupportedError
+        If a trainable parameter has no derivative.
     InputError
         If a number is not finite, a matrix not unitary or the sizes of batches differ.
     pennylane.exceptions.DeviceError
@@ -203,14 +87,16 @@ def lower(
            [0.2]])
     """
     labels = tuple(wires) if wires else ()
-    work = _Lowering(Register(labels) if labels else None, seed, postselection, initial)
+    work = _Lowering(
+        Register(labels) if labels else None, seed, postselection, initial, differentiated
+    )
     circuits: list[Circuit] = []
     places: dict[object, int] = {}
     members: list[list[Group]] = []
     ends: list[int] = []
     for position, tape in enumerate(tapes):
         register = Register() if work.register is None else work.register
-        group, found, batch = work.one(position, tape, register)
+        group, found, batch, numbers = work.one(position, tape, register)
         place = places.setdefault(group.structure() if len(tapes) > 1 else None, len(members))
         if place == len(members):
             members.append([])
@@ -232,6 +118,8 @@ def lower(
                 seeds=seeds if len(seeds) else None,
                 initial_fidelity=float(getattr(start, "fidelity", 1.0)),
                 initial_log_norm=float(getattr(start, "log_norm", 0.0)),
+                trained=numbers,
+                derivatives=found.derivatives,
             )
         )
     return Lowered(tapes, tuple(circuits), tuple(merge(group) for group in members))
@@ -245,6 +133,7 @@ class _Lowering:
     seed: CallSeed | None
     postselection: Postselection
     initial: InitialState | None
+    differentiated: bool = False
     known: dict[tuple[object, ...], Interpretation] = field(default_factory=dict)
 
     def start_of(self, tape: Any) -> InitialState | None:
@@ -253,7 +142,7 @@ class _Lowering:
 
     def one(
         self, position: int, tape: Any, sites: Register
-    ) -> tuple[Group, Interpretation, int | None]:
+    ) -> tuple[Group, Interpretation, int | None, Trained | None]:
         initial = self.start_of(tape)
         if initial is not None:
             for label in initial.wires:
@@ -265,7 +154,8 @@ class _Lowering:
                 f"Circuit {position} acts on no wires. Give the device wires: "
                 'qml.device("bondline.mps", wires=1).'
             )
-        found = self.understood(tape, sites, program)
+        numbers = trained(position, tape, program) if self.differentiated else None
+        found = self.understood(tape, sites, program, numbers)
         if initial is None:
             loaded = load(program.preparations, sites)
         else:
@@ -311,14 +201,18 @@ class _Lowering:
             loaded_tensors=loaded.tensors,
         )
         _require_pure(group)
-        return group, found, batch
+        return group, found, batch, numbers
 
-    def understood(self, tape: Any, sites: Register, program: Program) -> Interpretation:
+    def understood(
+        self, tape: Any, sites: Register, program: Program, numbers: Trained | None
+    ) -> Interpretation:
         """Understand the measurements once for the circuits of one gradient, which share them."""
         measurements, measures = tape.measurements, program.measures
         shots = tape.shots.total_shots
+        data = () if numbers is None else numbers.data
         identity = (
             shots,
+            data,
             *map(id, measurements),
             *map(id, measures),
             *(() if sites.closed else sites),
@@ -328,7 +222,10 @@ class _Lowering:
             if shots:
                 found = interpret_shots(measurements, sites, shots, measures)
             else:
-                found = interpret(measurements, sites, measures)
+                wanted: dict[int, list[int]] = {}
+                for datum in data:
+                    wanted.setdefault(datum.measurement, []).append(datum.number)
+                found = interpret(measurements, sites, measures, wanted)
             self.known[identity] = found
         return found
 

@@ -95,11 +95,15 @@ class Program:
     conditions : Conditions
     conditional : dict
         Number of the condition of the gates that have one, by the position of the gate.
+    constants : list of (int, int)
+        First position and number of data that are no parameters of the engine: entries of
+        matrices, amplitudes, bits. Positions count the data of all operators in their order.
     """
 
     __slots__ = (
         "conditional",
         "conditions",
+        "constants",
         "controls",
         "counts",
         "gates",
@@ -129,6 +133,7 @@ class Program:
         self.postselects: list[int] = []
         self.conditions = Conditions()
         self.conditional: dict[int, int] = {}
+        self.constants: list[tuple[int, int]] = []
 
 
 def program_of(tape: Any, sites: Register, *, initial: bool = False) -> Program:
@@ -198,7 +203,11 @@ def walk(operations: Sequence[Any], sites: Register, program: Program) -> None:
         else:
             gate = controlled.get(kind)
             if gate is None:
+                first = len(parameters)
                 _emit(operator, sites, program)
+                if len(parameters) == first and operator.data:
+                    before = sum(count for _, count in program.constants)
+                    program.constants.append((first + before, len(operator.data)))
                 continue
             # PennyLane puts the wires of a controlled operator together anew at every look.
             labels = operator.control_wires.labels + operator.target_wires.labels

@@ -1,4 +1,4 @@
-"""Derivatives that would be left out or be wrong: refused before anybody uses them."""
+"""What is being differentiated, and derivatives that would be left out or be wrong: refused."""
 
 from __future__ import annotations
 
@@ -113,7 +113,45 @@ def no_rule_for_purity(tape: Any, **_: Any) -> Any:
     )
 
 
+_TRACERS_OF_DERIVATIVES: Final = frozenset({"JVPTracer", "LinearizeTracer"})
+
 _LINEAR_RULES: Final = ("best", "parameter-shift", "hadamard", param_shift, hadamard_grad)
+
+
+def differentiated(value: Any, *, compiled: bool = False) -> bool:
+    """Whether a derivative by a number or an array is being taken, or recorded for later.
+
+    Parameters
+    ----------
+    value : object
+    compiled : bool, default False
+        Whether arguments of functions that JAX compiles count, too: a derivative of the compiled
+        function may be taken later.
+
+    Returns
+    -------
+    bool
+        False for what merely says ``requires_grad=True`` outside of a differentiation.
+
+    Examples
+    --------
+    >>> from pennylane import numpy as pnp
+    >>> differentiated(pnp.array(0.1, requires_grad=True))
+    False
+    """
+    if isbox(value):
+        return True
+    jax, torch = sys.modules.get("jax"), sys.modules.get("torch")
+    while jax is not None and isinstance(value, jax.core.Tracer):
+        if compiled or type(value).__name__ in _TRACERS_OF_DERIVATIVES:
+            return True
+        value = getattr(value, "val", None)  # under vmap
+    return (
+        torch is not None
+        and isinstance(value, torch.Tensor)
+        and bool(value.requires_grad)
+        and bool(torch.is_grad_enabled())
+    )
 
 
 def _numbers(tape: Any) -> Iterable[Any]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pennylane.resource import SpecsResources
 
 from bondline import _core
-from bondline.circuits.lowering import Circuit, Lowered
+from bondline.circuits.lowered import Circuit, Lowered
 from bondline.config import EngineSettings
 from bondline.devices.mid_circuit import explain
 from bondline.errors import InputError, NumericalError, UnsupportedError
 from bondline.measurements.columns import Window
-from bondline.measurements.results import in_shape
-from bondline.reports.report import Evidence
+from bondline.measurements.readings import in_shape
+from bondline.reports.evidence import Evidence
 
 
 def require_ordering(ordering: Any, wires: int, owner: str) -> None:
@@ -42,7 +44,28 @@ def require_ordering(ordering: Any, wires: int, owner: str) -> None:
         )
 
 
-def run(lowered: Lowered, settings: EngineSettings, wires: Any = None) -> list[_core.GroupResult]:
+def require_orderings(lowered: Lowered, settings: EngineSettings) -> None:
+    """Raise if a circuit has another number of wires than the order of the sites.
+
+    Parameters
+    ----------
+    lowered : Lowered
+    settings : EngineSettings
+
+    Raises
+    ------
+    InputError
+    """
+    for position, circuit in enumerate(lowered.circuits):
+        require_ordering(settings.ordering, len(circuit.wires), f"circuit {position}")
+
+
+def run(
+    lowered: Lowered,
+    settings: EngineSettings,
+    wires: Any = None,
+    chosen: Sequence[int] | None = None,
+) -> list[_core.GroupResult]:
     """Run lowered circuits in the engine.
 
     Parameters
@@ -51,10 +74,38 @@ def run(lowered: Lowered, settings: EngineSettings, wires: Any = None) -> list[_
     settings : EngineSettings
     wires : pennylane.wires.Wires, optional
         Wires of the device.
+    chosen : sequence of int, optional
+        The groups to run; all of them by default.
 
     Returns
     -------
     list of GroupResult
+
+    Raises
+    ------
+    InputError, NumericalError, UnsupportedError
+        See :func:`located`.
+    """
+    require_orderings(lowered, settings)
+    with located(lowered, wires, chosen):
+        if chosen is None:
+            return _core.run(lowered.groups, settings)
+        return _core.run([lowered.groups[group] for group in chosen], settings)
+
+
+@contextmanager
+def located(
+    lowered: Lowered, wires: Any = None, chosen: Sequence[int] | None = None
+) -> Iterator[None]:
+    """Say in errors of the engine which circuit they are about.
+
+    Parameters
+    ----------
+    lowered : Lowered
+    wires : pennylane.wires.Wires, optional
+        Wires of the device.
+    chosen : sequence of int, optional
+        The groups that the engine was given; all of them by default.
 
     Raises
     ------
@@ -65,25 +116,30 @@ def run(lowered: Lowered, settings: EngineSettings, wires: Any = None) -> list[_
     UnsupportedError
         With what else could be done about too many histories of mid-circuit outcomes.
     """
-    for position, circuit in enumerate(lowered.circuits):
-        require_ordering(settings.ordering, len(circuit.wires), f"circuit {position}")
     try:
-        return _core.run(lowered.groups, settings)
+        yield
     except InputError as error:
+        _count_groups(error, chosen)
         found = lowered.locate(error)
         if found is error:
             raise
         raise found from None
     except NumericalError as error:
-        located = lowered.locate_row(error)
-        if located is error:
+        _count_groups(error, chosen)
+        placed = lowered.locate_row(error)
+        if placed is error:
             raise
-        raise located from None
+        raise placed from None
     except UnsupportedError as error:
         explained = explain(error, lowered.tapes, wires)
         if explained is error:
             raise
         raise explained from None
+
+
+def _count_groups(error: InputError | NumericalError, chosen: Sequence[int] | None) -> None:
+    if chosen is not None and error.group is not None:
+        error.group = chosen[error.group]
 
 
 def values_of(lowered: Lowered, outputs: list[_core.GroupResult]) -> tuple[Any, ...]:
@@ -159,6 +215,22 @@ def track(tracker: Any, tapes: Any, evidence: Evidence, values: tuple[Any, ...])
         for name in _NO_TOTALS:
             tracker.totals.pop(name, None)
         tracker.record()
+
+
+def track_derivatives(tracker: Any, **counts: int) -> None:
+    """Update a tracker with a call for derivatives, under PennyLane's keys.
+
+    Parameters
+    ----------
+    tracker : pennylane.Tracker
+    **counts : int
+
+    Notes
+    -----
+    Resources are left out: PennyLane counts them anew at every gradient of the same circuit.
+    """
+    tracker.update(**counts)
+    tracker.record()
 
 
 def _resources(tape: Any, circuit: Circuit) -> Any:

@@ -23,7 +23,27 @@ METHODS: Final = ("device", "one-shot", "deferred")
 """Methods of the device. Each shot is a trajectory of its own, which is all "one-shot" asks for."""
 
 
-def resolve(config: Any, circuit: Any, wires: Any = None) -> Any:
+def method_of(config: Any, circuit: Any, wires: Any = None, *, differentiated: bool = False) -> str:
+    """Return the method that will be used, whether it is given or not.
+
+    Parameters
+    ----------
+    config : pennylane.devices.ExecutionConfig or None
+    circuit : pennylane.tape.QuantumScript or None
+    wires : pennylane.wires.Wires, optional
+        Wires of the device.
+    differentiated : bool, default False
+        Whether derivatives of the device are asked for, which deferred measurements have.
+
+    Returns
+    -------
+    str
+    """
+    given = None if config is None else config.mcm_config.mcm_method
+    return str(given) if given else _default(circuit, wires, differentiated=differentiated)
+
+
+def resolve(config: Any, circuit: Any, wires: Any = None, *, differentiated: bool = False) -> Any:
     """Choose the method where none is given, and refuse what is not offered.
 
     Parameters
@@ -32,6 +52,8 @@ def resolve(config: Any, circuit: Any, wires: Any = None) -> Any:
     circuit : pennylane.tape.QuantumScript or None
     wires : pennylane.wires.Wires, optional
         Wires of the device.
+    differentiated : bool, default False
+        Whether derivatives of the device are asked for, which deferred measurements have.
 
     Returns
     -------
@@ -51,7 +73,8 @@ def resolve(config: Any, circuit: Any, wires: Any = None) -> Any:
     """
     method = config.mcm_method
     if method is None:
-        return replace(config, mcm_method=_default(circuit, wires))
+        method = _default(circuit, wires, differentiated=differentiated)
+        return replace(config, mcm_method=method)
     if method not in METHODS:
         raise DeviceError(
             f'bondline.mps does not offer mcm_method="{method}". Use mcm_method="device", the '
@@ -197,12 +220,12 @@ def _of_all_wires(measurement: Any) -> bool:
     ) or type(measurement) is StateMP
 
 
-def _default(circuit: Any, wires: Any) -> str:
+def _default(circuit: Any, wires: Any, *, differentiated: bool) -> str:
     """Follow histories with shots, or exactly where they are few; else defer if it can be done."""
     if circuit is None or circuit.shots:
         return "device"
     measures = _measures(circuit)
-    if len(measures) <= ENUMERATED_MEASUREMENTS:
+    if len(measures) <= (0 if differentiated else ENUMERATED_MEASUREMENTS):
         return "device"
     if any(measure.postselect is not None for measure in measures):
         return "device"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import numpy as np
 from pennylane.devices import Device, ExecutionConfig
@@ -13,24 +13,30 @@ from pennylane.devices.modifiers import single_tape_support
 from pennylane.exceptions import QuantumFunctionError
 from pennylane.logging import debug_logger, debug_logger_init
 
-from bondline._core import GroupResult
-from bondline.circuits.lowering import Circuit, Lowered, Postselection, lower
+from bondline.circuits.lowered import Circuit, Lowered
+from bondline.circuits.lowering import Postselection, lower
 from bondline.config import MpsConfig, MpsSettings
 from bondline.devices import mid_circuit
+from bondline.devices.derivative_methods import DerivativeMethods
 from bondline.devices.derivatives import rule_of
+from bondline.devices.differentiability import METHODS, differentiated_by_device, refusal
 from bondline.devices.execution import require_ordering, run, track, values_of
 from bondline.devices.preprocess import NAME, pipeline
 from bondline.devices.snapshots import snapshot_circuits, store_snapshot
 from bondline.measurements.requests import Requests
 from bondline.measurements.seeds import Seeds
 from bondline.operators.preparations import InitialState, require_state
-from bondline.reports.account import Account
-from bondline.reports.report import Evidence, Report
+from bondline.reports.account import Account, GradientAccount
+from bondline.reports.evidence import Evidence
+from bondline.reports.report import Report
 from bondline.reports.warnings_once import GivenOnce
+
+if TYPE_CHECKING:
+    from bondline._core import GroupGradient, GroupResult
 
 
 @single_tape_support
-class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
+class BondlineMPS(DerivativeMethods, Device):  # type: ignore[misc]  # PennyLane is not typed
     """Simulate circuits as matrix product states.
 
     Parameters
@@ -168,7 +174,7 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         Raises
         ------
         pennylane.exceptions.QuantumFunctionError
-            If the gradient method needs derivatives of the device.
+            If derivatives of the device are asked for by name and the circuit has none.
         pennylane.exceptions.DeviceError
             If mid-circuit measurements are to be handled in a way that is not offered.
 
@@ -178,18 +184,12 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         True
         """
         config = ExecutionConfig() if config is None else config
-        changes: dict[str, Any] = {}
-        if config.gradient_method in ("device", "adjoint", "backprop"):
-            raise QuantumFunctionError(
-                f'{NAME} does not offer diff_method="{config.gradient_method}" in this version. '
-                'Use diff_method="parameter-shift", which "best" chooses.'
-            )
-        rule = "parameter-shift" if config.gradient_method == "best" else config.gradient_method
-        rule = rule_of(circuit, rule)
-        if rule is not config.gradient_method:
-            changes["gradient_method"] = rule
+        changes = self._gradient(config, circuit)
         mid_circuit.require_jit_shapes(circuit, config.interface)
-        measuring = mid_circuit.resolve(config.mcm_config, circuit, self.wires)
+        adjoint = changes.get("gradient_method", config.gradient_method) == "adjoint"
+        measuring = mid_circuit.resolve(
+            config.mcm_config, circuit, self.wires, differentiated=adjoint
+        )
         if measuring is not config.mcm_config:
             changes["mcm_config"] = measuring
         given = config.device_options
@@ -199,6 +199,24 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
             changes["device_options"] = self._config_with(given).keywords()
         return replace(config, **changes) if changes else config
 
+    def _gradient(self, config: Any, circuit: Any) -> dict[str, Any]:
+        """Return what a configuration leaves open about derivatives."""
+        method = config.gradient_method
+        if method == "backprop":
+            raise QuantumFunctionError(
+                f'{NAME} does not offer diff_method="backprop": no framework sees inside the '
+                'engine. Use diff_method="adjoint", which "best" chooses.'
+            )
+        if method in METHODS:
+            found = self._obstacle(config, circuit)
+            if found is None:
+                return differentiated_by_device(config)
+            if method != "best":
+                raise QuantumFunctionError(refusal(found, method))
+            method = "parameter-shift"
+        rule = rule_of(circuit, method)
+        return {} if rule is config.gradient_method else {"gradient_method": rule}
+
     @debug_logger  # type: ignore[untyped-decorator]
     def preprocess_transforms(self, execution_config: Any = None) -> Any:
         """Return the transforms that bring a circuit to native gates.
@@ -206,7 +224,8 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         Parameters
         ----------
         execution_config : pennylane.devices.ExecutionConfig, optional
-            Says how mid-circuit measurements are handled; without it, by the device.
+            Says how mid-circuit measurements are handled, and whether the device differentiates;
+            without it, by the device, and no.
 
         Returns
         -------
@@ -214,21 +233,6 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         """
         initial = self._initial_state is not None
         return pipeline(self.wires, execution_config, initial=initial)
-
-    @debug_logger  # type: ignore[untyped-decorator]
-    def supports_derivatives(self, execution_config: Any = None, circuit: Any = None) -> bool:
-        """Return False: PennyLane's parameter-shift rule differentiates in this version.
-
-        Parameters
-        ----------
-        execution_config : pennylane.devices.ExecutionConfig, optional
-        circuit : pennylane.tape.QuantumScript, optional
-
-        Returns
-        -------
-        bool
-        """
-        return False
 
     # Running
 
@@ -260,7 +264,8 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         Notes
         -----
         O(gates · max_bond_dim³) per circuit in the engine; about 1 µs a gate and 3 µs a Pauli
-        term around it.
+        term around it. With the gradient method "adjoint" the state is never re-canonicalised on
+        the way, so that values and their derivatives belong to one program.
         """
         config = self._config
         if execution_config is not None:
@@ -268,7 +273,10 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         if self._debugger is not None and self._debugger.active:
             self._take_snapshots(circuits, config, execution_config)
         lowered = self._lower(circuits, execution_config)
-        outputs = run(lowered, config.engine_settings(), self.wires)
+        differentiable = (
+            execution_config is not None and execution_config.gradient_method == "adjoint"
+        )
+        outputs = run(lowered, config.engine_settings(sweeps=not differentiable), self.wires)
         values = values_of(lowered, outputs)
         evidence = self._keep(lowered, outputs, config, execution_config)
         if self.tracker.active:
@@ -312,14 +320,29 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
         return list(lowered.circuits), [outputs[circuit.group] for circuit in lowered.circuits]
 
     def _keep(
-        self, lowered: Lowered, outputs: list[GroupResult], config: MpsConfig, execution: Any
+        self,
+        lowered: Lowered,
+        outputs: list[GroupResult],
+        config: MpsConfig,
+        execution: Any,
+        gradients: Sequence[GroupGradient | None] = (),
     ) -> Evidence:
-        gradient = None if execution is None else execution.gradient_method
+        method = None if execution is None else execution.gradient_method
+        if gradients and method is None:
+            method = "adjoint"
         accounts = [Account.of(output) for output in outputs]
-        self._evidence = Evidence(lowered.circuits, accounts, config, gradient)
+        told = [None if found is None else GradientAccount.of(found) for found in gradients]
+        self._evidence = Evidence(lowered.circuits, accounts, config, method, told)
         return self._evidence
 
-    def _lower(self, circuits: Sequence[Any], config: Any, wires: Any = None) -> Lowered:
+    def _lower(
+        self,
+        circuits: Sequence[Any],
+        config: Any,
+        wires: Any = None,
+        *,
+        differentiated: bool = False,
+    ) -> Lowered:
         seed = self._seeds.next_call() if any(tape.shots for tape in circuits) else None
         fill = config is not None and config.mcm_config.postselect_mode == "fill-shots"
         postselection: Postselection = "fill" if fill else "drop"
@@ -329,6 +352,7 @@ class BondlineMPS(Device):  # type: ignore[misc]  # PennyLane is not typed
             seed,
             postselection=postselection,
             initial=self._initial_state,
+            differentiated=differentiated,
         )
 
     def _config_with(self, options: Any) -> MpsConfig:

@@ -1,5 +1,6 @@
 """From any circuit to one that lowering accepts: PennyLane's transforms and a few refusals."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pennylane as qml
@@ -12,6 +13,7 @@ from pennylane.exceptions import AllocationError, DeviceError
 from pennylane.transforms import defer_measurements
 
 from bondline.devices.mid_circuit import name_wires, require_room
+from bondline.devices.trainable import expanded, loads_constants, with_angles
 from bondline.measurements.observables import require_offered
 from bondline.measurements.sampling import require_sampled
 from bondline.operators import gate_set
@@ -35,7 +37,8 @@ def pipeline(wires: Any, config: Any = None, *, initial: bool = False) -> Any:
     Returns
     -------
     pennylane.CompilePipeline
-        Batches of parameters are kept: the engine runs them as rows.
+        Batches of parameters are kept: the engine runs them as rows. With the gradient method
+        "adjoint", they are taken apart where a batched parameter may be differentiated.
 
     Examples
     --------
@@ -52,7 +55,10 @@ def pipeline(wires: Any, config: Any = None, *, initial: bool = False) -> Any:
     if deferred:
         program.add_transform(name_wires)
         program.add_transform(defer_measurements, allow_postselect=False)
-    program.add_transform(make_native, initial=initial)
+    if config is not None and config.gradient_method == "adjoint":
+        program.add_transform(make_differentiable, initial=initial)
+    else:
+        program.add_transform(make_native, initial=initial)
     program.add_transform(resolve_wires, wires=wires, allow_resets=not deferred)
     program.add_transform(validate_device_wires, wires, name=NAME)
     return program
@@ -123,7 +129,41 @@ def make_native(tape: Any, *, initial: bool = False) -> Any:
     pennylane.exceptions.DeviceError
         If an operator cannot run on this device.
     """
-    kept = {id(operator) for operator in loadable(tape.operations, initial=initial)}
+    return _decomposed(tape, loadable(tape.operations, initial=initial))
+
+
+@qml.transform  # type: ignore[untyped-decorator]  # PennyLane is not typed
+def make_differentiable(tape: Any, *, initial: bool = False) -> Any:
+    """Decompose what the engine does not run by itself, or does not differentiate.
+
+    Parameters
+    ----------
+    tape : pennylane.tape.QuantumScript
+        With the numbers of its framework, in which it is differentiated.
+    initial : bool, default False
+        Whether the circuit starts from a state of the device unless it brings its own.
+
+    Returns
+    -------
+    tuple of circuits, and their post-processing
+
+    Raises
+    ------
+    pennylane.exceptions.DeviceError
+        If an operator cannot run on this device.
+    pennylane.exceptions.QuantumFunctionError
+        If a derivative by an array is taken that has none.
+    """
+    # Decomposition counts every number as trainable.
+    trainable = bool(tape.trainable_params)
+    loaded = loadable(tape.operations, initial=initial)
+    kept = [operator for operator in loaded if loads_constants(operator)]
+    (native,), _ = _decomposed(tape, kept)
+    return expanded(with_angles(native), trainable)
+
+
+def _decomposed(tape: Any, loaded: Sequence[Any]) -> Any:
+    kept = {id(operator) for operator in loaded}
 
     def stops(operator: Any) -> bool:
         return gate_set.is_native(operator) or id(operator) in kept

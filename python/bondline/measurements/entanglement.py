@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bondline.errors import InputError
-from bondline.measurements.results import Cone, Cones, Real, Values, row_sums
+from bondline.measurements.readings import Cone, Cones, Real, Values, row_sums
 
 if TYPE_CHECKING:
     from bondline._core import GroupResult

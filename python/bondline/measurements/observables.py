@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -21,19 +21,25 @@ from pennylane.measurements import (
     VnEntropyMP,
 )
 
-from bondline.errors import InputError
-from bondline.measurements import entanglement, results
+from bondline.errors import InputError, UnsupportedError
+from bondline.measurements import densities, entanglement, results
+from bondline.measurements.coefficients import CoefficientDerivatives, derivatives_of
 from bondline.measurements.matrices import (
     DENSITY_WIRES,
     diagonalizing_matrix,
     hermitian_matrix,
     require_few,
 )
-from bondline.measurements.pauli_sums import Split, split
-from bondline.measurements.requests import RequestBuilder, Requests, Sites
+from bondline.measurements.pauli_sums import PauliSum, Split, split
+from bondline.measurements.readings import Differentiable, Reading
+from bondline.measurements.requests import RequestBuilder, Requests, Sites, WordPlaces
+from bondline.operators.gate_set import describe
 from bondline.operators.outcomes import Numbers, measurements_behind, value_table
 
+Trained = Mapping[int, Sequence[int]]
+
 NO_MEASUREMENTS: Final[Numbers] = {}
+NOTHING_TRAINED: Final[Trained] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,19 +49,25 @@ class Interpretation:
     Attributes
     ----------
     requests : Requests
-    readings : tuple of results.Reading or of shots.ShotReading
+    readings : tuple of readings.Reading or of shots.ShotReading
         One per measurement, in order.
     batch : int or None
         Size of the batch of coefficients, if any observable has one.
+    derivatives : dict from int to CoefficientDerivatives
+        By the numbers of their own observables, of the measurements where these were asked for.
     """
 
     requests: Requests
     readings: tuple[Any, ...]
     batch: int | None
+    derivatives: Mapping[int, CoefficientDerivatives] = field(default_factory=dict)
 
 
 def interpret(
-    measurements: Sequence[Any], sites: Sites, numbers: Numbers = NO_MEASUREMENTS
+    measurements: Sequence[Any],
+    sites: Sites,
+    numbers: Numbers = NO_MEASUREMENTS,
+    trained: Trained = NOTHING_TRAINED,
 ) -> Interpretation:
     """Understand the measurements of a circuit; equal words are asked for once.
 
@@ -66,6 +78,9 @@ def interpret(
         All wires of the circuit, in the order of their indices.
     numbers : mapping from pennylane.ops.MidMeasure to int, optional
         The mid-circuit measurements of the circuit.
+    trained : mapping from int to sequence of int, optional
+        For measurements whose derivatives by numbers of their own observables are wanted: which
+        numbers, ascending.
 
     Returns
     -------
@@ -77,6 +92,8 @@ def interpret(
         If a measurement or an observable is not offered; the message says what to do instead.
     InputError
         If an observable is not Hermitian or not finite.
+    UnsupportedError
+        If a derivative by a number of an observable is wanted that has none.
 
     Notes
     -----
@@ -89,19 +106,26 @@ def interpret(
     >>> found.requests.word_wires  # one word serves both
     array([1], dtype=uint32)
     """
-    exact = _Exact(sites, numbers)
-    readings = tuple(exact.reading(measurement) for measurement in measurements)
-    return Interpretation(exact.asked.requests(0), readings, exact.asked.batch)
+    exact = _Exact(sites, numbers, trained)
+    readings = tuple(map(exact.reading, range(len(measurements)), measurements))
+    return Interpretation(exact.asked.requests(0), readings, exact.asked.batch, exact.derivatives)
 
 
 class _Exact:
     """What is asked for by measurements without shots, while it grows."""
 
-    def __init__(self, sites: Sites, numbers: Numbers) -> None:
+    def __init__(self, sites: Sites, numbers: Numbers, trained: Trained) -> None:
         self.asked = RequestBuilder(sites)
         self.numbers = numbers
+        self.trained = trained
+        self.derivatives: dict[int, CoefficientDerivatives] = {}
 
-    def reading(self, measurement: Any) -> results.Reading:
+    def reading(self, position: int, measurement: Any) -> Reading:
+        wanted = self.trained.get(position, ())
+        if wanted and type(measurement) is ExpectationMP:
+            return self.trained_expectation(position, measurement.obs, wanted)
+        if wanted and type(measurement) is VarianceMP:
+            return self.trained_variance(position, measurement.obs, wanted)
         reader = _READERS.get(type(measurement))
         if reader is not None:
             return reader(self, measurement)
@@ -109,33 +133,69 @@ class _Exact:
         self.asked.dense_state = True
         return results.ProcessedState(measurement, qml.wires.Wires(list(self.asked.sites)))
 
-    def expectation(self, measurement: Any) -> results.Reading:
+    def expectation(self, measurement: Any) -> Differentiable:
         observable = measurement.obs
         if observable is None:
             return self.outcome_moment(measurement, variance=False)
-        found = split(observable, DENSITY_WIRES, expand=False)
+        return self.sum_of(split(observable, DENSITY_WIRES, expand=False), observable)
+
+    def sum_of(self, found: Split, observable: Any) -> results.WordSum | results.Combination:
         if found.words is not None and not found.parts:
             return self.words(found, observable)
         return self.combination(found, observable)
 
-    def variance(self, measurement: Any) -> results.Reading:
+    def trained_expectation(
+        self, position: int, observable: Any, wanted: Sequence[int]
+    ) -> Differentiable:
+        found = split(observable, DENSITY_WIRES, expand=False)
+        reading = self.sum_of(found, observable)
+        parts = {}
+        if isinstance(reading, results.Combination):
+            terms = reading.terms[len(reading.terms) - len(found.parts) :]
+            parts = {id(part): term for (_, part), term in zip(found.parts, terms, strict=True)}
+        places = self.asked.places
+        self.derivatives[position] = derivatives_of(observable, wanted, places, parts)
+        return reading
+
+    def variance(self, measurement: Any) -> Differentiable:
         observable = measurement.obs
         if observable is None:
             return self.outcome_moment(measurement, variance=True)
         found = split(observable, DENSITY_WIRES, expand=True)
         if found.words is None or found.parts:
             return self.matrix_moment(observable, variance=True)
-        words = self.asked.words(found.words.words)
-        self.asked.require_batch_of(found.words.coefficients, observable)
-        return results.WordVariance(self.asked.variance(words, found.words.coefficients))
+        return self.variance_of(found.words, observable)
 
-    def words(self, found: Split, observable: Any) -> results.Reading:
+    def variance_of(self, found: PauliSum, observable: Any) -> results.WordVariance:
+        words = self.asked.words(found.words)
+        self.asked.require_batch_of(found.coefficients, observable)
+        return results.WordVariance(self.asked.variance(words, found.coefficients))
+
+    def trained_variance(
+        self, position: int, observable: Any, wanted: Sequence[int]
+    ) -> Differentiable:
+        found = split(observable, DENSITY_WIRES, expand=True)
+        if found.words is None or found.parts:
+            raise UnsupportedError(
+                f"The variance of {describe(observable)}, which has no Pauli form, has no "
+                "derivative by its coefficients on bondline.mps. Write it as a sum of Pauli words."
+            )
+        terms = WordPlaces(found.words.words)
+        self.derivatives[position] = derivatives_of(observable, wanted, terms, {})
+        # Words whose coefficient is zero here have a derivative all the same.
+        missing = len(terms) - len(found.words.words)
+        coefficients = found.words.coefficients
+        widths = [(0, 0)] * (coefficients.ndim - 1) + [(0, missing)]
+        return self.variance_of(PauliSum(tuple(terms), np.pad(coefficients, widths)), observable)
+
+    def words(self, found: Split, observable: Any) -> results.WordSum:
         assert found.words is not None
         self.asked.require_batch_of(found.words.coefficients, observable)
         return results.WordSum(self.asked.words(found.words.words), found.words.coefficients)
 
-    def combination(self, found: Split, observable: Any) -> results.Reading:
-        coefficients, terms = [], []
+    def combination(self, found: Split, observable: Any) -> results.Combination:
+        coefficients: list[Any] = []
+        terms: list[Differentiable] = []
         if found.words is not None:
             coefficients.append(np.ones(()))
             terms.append(self.words(found, observable))
@@ -146,13 +206,13 @@ class _Exact:
             terms.append(self.matrix_moment(part, variance=False))
         return results.Combination(tuple(terms), tuple(coefficients))
 
-    def matrix_moment(self, observable: Any, *, variance: bool) -> results.Reading:
+    def matrix_moment(self, observable: Any, *, variance: bool) -> Differentiable:
         matrix = hermitian_matrix(observable)
         if matrix.ndim == 3:
             self.asked.require_batch(len(matrix), observable)
-        return results.MatrixMoment(self.asked.density(observable.wires), matrix, variance)
+        return densities.MatrixMoment(self.asked.density(observable.wires), matrix, variance)
 
-    def outcome_moment(self, measurement: Any, *, variance: bool) -> results.Reading:
+    def outcome_moment(self, measurement: Any, *, variance: bool) -> Differentiable:
         behind = measurements_behind(measurement, self.numbers)
         if behind is None:
             table = eigenvalues(measurement)
@@ -165,19 +225,19 @@ class _Exact:
     def outcomes(self, measurements: tuple[int, ...]) -> results.Probabilities:
         return results.Probabilities(self.asked.outcomes(measurements), of_measurements=True)
 
-    def distribution(self, measurement: Any) -> results.Reading:
+    def distribution(self, measurement: Any) -> Reading:
         observable = measurement.obs
         if observable is not None:
             wires = observable.wires
             require_few(wires, measurement)
             rotation = diagonalizing_matrix(observable)
-            return results.RotatedProbabilities(self.asked.density(wires), rotation)
+            return densities.RotatedProbabilities(self.asked.density(wires), rotation)
         behind = measurements_behind(measurement, self.numbers)
         if behind is not None:
             return self.outcomes(behind)
         return results.Probabilities(self.asked.distribution(measurement.wires))
 
-    def state(self, measurement: Any) -> results.Reading:
+    def state(self, measurement: Any) -> Reading:
         if len(measurement.wires) and tuple(measurement.wires) != tuple(self.asked.sites):
             raise DeviceError(
                 "state() returns all wires of the device in their order. "
@@ -186,18 +246,18 @@ class _Exact:
         self.asked.dense_state = True
         return results.State()
 
-    def reduced_density(self, measurement: Any) -> results.Reading:
+    def reduced_density(self, measurement: Any) -> Reading:
         require_few(measurement.wires, "qml.density_matrix")
-        return results.Density(self.asked.density(measurement.wires))
+        return densities.Density(self.asked.density(measurement.wires))
 
-    def purity(self, measurement: Any) -> results.Reading:
+    def purity(self, measurement: Any) -> Reading:
         return entanglement.Purity(self.spectrum(measurement.wires))
 
-    def entropy(self, measurement: Any) -> results.Reading:
+    def entropy(self, measurement: Any) -> Reading:
         unit = entanglement.unit_of(measurement.log_base)
         return entanglement.Entropy(self.spectrum(measurement.wires), unit)
 
-    def mutual_information(self, measurement: Any) -> results.Reading:
+    def mutual_information(self, measurement: Any) -> Reading:
         first, second = measurement.raw_wires
         unit = entanglement.unit_of(measurement.log_base)
         return entanglement.MutualInformation(
@@ -212,7 +272,7 @@ class _Exact:
         return entanglement.Spectrum(self.asked.spectrum(wires), local=few)
 
 
-_READERS: dict[type, Callable[[_Exact, Any], results.Reading]] = {
+_READERS: dict[type, Callable[[_Exact, Any], Reading]] = {
     ExpectationMP: _Exact.expectation,
     VarianceMP: _Exact.variance,
     ProbabilityMP: _Exact.distribution,

@@ -27,7 +27,9 @@ _PRODUCT_LIMIT: Final = 16 * TERM_LIMIT  # pairs of words multiplied at one node
 IMAGINARY_TOLERANCE: Final = 1e-10
 """Largest imaginary part of a coefficient that counts as rounding."""
 
-_Terms = Mapping[Word, Any]  # to a scalar or a batch of them
+Terms = Mapping[Word, Any]
+"""Words with their coefficients: scalars, or batches of them."""
+
 _Composite = qml.ops.CompositeOp | qml.ops.SProd
 
 
@@ -127,12 +129,12 @@ def split(observable: Any, matrix_wires: int, *, expand: bool) -> Split:
     total: dict[Word, Any] = {}
     parts = []
     has_words = False
-    for coefficient, term in _summands(observable):
+    for coefficient, term in summands(observable):
         if _consists_of_words(term) or (
             isinstance(observable, _Composite) and _is_expanded(term, matrix_wires, expand)
         ):
             has_words = True
-            for word, value in _expand(term, observable).items():
+            for word, value in expand_words(term, observable).items():
                 value = coefficient * value
                 total[word] = total[word] + value if word in total else value
         else:
@@ -146,22 +148,32 @@ def split(observable: Any, matrix_wires: int, *, expand: bool) -> Split:
     )
 
 
-def _summands(operator: Any) -> Iterator[tuple[Any, Any]]:
-    """Walk down sums and scalar products: coefficients and terms."""
+def summands(operator: Any) -> Iterator[tuple[Any, Any]]:
+    """Walk down sums and scalar products.
+
+    Parameters
+    ----------
+    operator : pennylane.operation.Operator
+
+    Yields
+    ------
+    (coefficient, pennylane.operation.Operator)
+        What PennyLane has the Pauli form of is one term.
+    """
     if operator.pauli_rep is None and isinstance(operator, qml.ops.SProd):
         scalar = qml.math.unwrap([operator.scalar])[0]
-        for coefficient, term in _summands(operator.base):
+        for coefficient, term in summands(operator.base):
             yield scalar * coefficient, term
     elif operator.pauli_rep is None and isinstance(operator, qml.ops.Sum):
         for operand in operator.operands:
-            yield from _summands(operand)
+            yield from summands(operand)
     else:
         yield 1, operator
 
 
 def _consists_of_words(term: Any) -> bool:
     """Whether a term has words without a look into any matrix."""
-    if term.pauli_rep is not None or is_basis_projector(term) or _exponent(term) is not None:
+    if term.pauli_rep is not None or is_basis_projector(term) or exponent_of(term) is not None:
         return True
     if isinstance(term, qml.ops.SProd):
         return _consists_of_words(term.base)
@@ -191,28 +203,58 @@ def _matrix_factors(term: Any) -> Iterator[Any]:
         yield term
 
 
-def _exponent(operator: Any) -> tuple[Word, Any] | None:
-    """Return word and factor of the exponential of a multiple of a word, as numbers."""
+def exponent_of(operator: Any) -> tuple[Word, Any] | None:
+    """Return word and factor of the exponential of a multiple of a word, as numbers.
+
+    Parameters
+    ----------
+    operator : pennylane.operation.Operator
+
+    Returns
+    -------
+    (word, ndarray) or None
+    """
     found = word_exponent(operator)
     if found is None:
         return None
     return found[0], np.asarray(qml.math.unwrap([found[1]])[0])
 
 
-def _expand(operator: Any, whole: Any) -> _Terms:
-    """Return the terms of one node of the tree; ``whole`` is named in messages."""
-    terms: _Terms | None = operator.pauli_rep
+def expand_words(operator: Any, whole: Any) -> Terms:
+    """Return the words of one node of the tree, with their coefficients.
+
+    Parameters
+    ----------
+    operator : pennylane.operation.Operator
+    whole : pennylane.operation.Operator
+        Named in messages.
+
+    Returns
+    -------
+    dict from word to coefficient
+
+    Raises
+    ------
+    pennylane.exceptions.DeviceError
+        If a factor has no words, or there are too many.
+
+    Examples
+    --------
+    >>> expand_words(qml.Projector([1], "a"), None)
+    {ProjectorWord(letters=frozenset({('a', '1')})): 1.0}
+    """
+    terms: Terms | None = operator.pauli_rep
     if terms is not None:
         return terms
     if isinstance(operator, qml.ops.SProd):
         scalar = qml.math.unwrap([operator.scalar])[0]
-        return {word: scalar * value for word, value in _expand(operator.base, whole).items()}
+        return {word: scalar * value for word, value in expand_words(operator.base, whole).items()}
     if isinstance(operator, qml.ops.Sum):
-        return _add([_expand(operand, whole) for operand in operator.operands], whole)
+        return _add([expand_words(operand, whole) for operand in operator.operands], whole)
     if isinstance(operator, qml.ops.Prod):
-        found = _expand(operator.operands[0], whole)
+        found = expand_words(operator.operands[0], whole)
         for operand in operator.operands[1:]:
-            found = _multiply(found, _expand(operand, whole), whole)
+            found = multiply(found, expand_words(operand, whole), whole)
         return found
     if is_basis_projector(operator):
         bits = np.asarray(qml.math.unwrap([operator.data[0]])[0])
@@ -220,7 +262,7 @@ def _expand(operator: Any, whole: Any) -> _Terms:
             wire: "1" if bit else "0" for wire, bit in zip(operator.wires, bits, strict=True)
         }
         return {word_of(letters): 1.0}
-    exponent = _exponent(operator)
+    exponent = exponent_of(operator)
     if exponent is not None:
         # P² = 1, hence exp(x P) = cosh(x) + sinh(x) P.
         word, factor = exponent
@@ -230,7 +272,7 @@ def _expand(operator: Any, whole: Any) -> _Terms:
     return _expand_leaf(operator, whole)
 
 
-def _expand_leaf(leaf: Any, whole: Any) -> _Terms:
+def _expand_leaf(leaf: Any, whole: Any) -> Terms:
     if len(leaf.wires) > LEAF_WIRES or not leaf.has_matrix:
         raise DeviceError(
             f"Observable {describe(whole)} contains {describe(leaf)}, which has no Pauli form and "
@@ -239,7 +281,7 @@ def _expand_leaf(leaf: Any, whole: Any) -> _Terms:
         )
     entries = np.asarray(qml.math.unwrap([leaf.matrix()])[0], dtype=np.complex128)
     if entries.ndim == 2:
-        terms: _Terms = qml.pauli_decompose(
+        terms: Terms = qml.pauli_decompose(
             entries, wire_order=leaf.wires, pauli=True, check_hermitian=False
         )
         return terms
@@ -249,7 +291,7 @@ def _expand_leaf(leaf: Any, whole: Any) -> _Terms:
     )
 
 
-def _add(parts: list[_Terms], whole: Any) -> _Terms:
+def _add(parts: list[Terms], whole: Any) -> Terms:
     total: dict[Word, Any] = {}
     for part in parts:
         for word, value in part.items():
@@ -257,7 +299,24 @@ def _add(parts: list[_Terms], whole: Any) -> _Terms:
     return _limited(total, whole)
 
 
-def _multiply(left: _Terms, right: _Terms, whole: Any) -> _Terms:
+def multiply(left: Terms, right: Terms, whole: Any) -> Terms:
+    """Multiply two sums of words.
+
+    Parameters
+    ----------
+    left, right : dict from word to coefficient
+    whole : pennylane.operation.Operator
+        Named in messages.
+
+    Returns
+    -------
+    dict from word to coefficient
+
+    Raises
+    ------
+    pennylane.exceptions.DeviceError
+        If there are too many words.
+    """
     if len(left) * len(right) > _PRODUCT_LIMIT:
         _refuse_length(whole)
     total: dict[Word, Any] = {}
@@ -269,7 +328,7 @@ def _multiply(left: _Terms, right: _Terms, whole: Any) -> _Terms:
     return _limited(total, whole)
 
 
-def _limited(terms: dict[Word, Any], whole: Any) -> _Terms:
+def _limited(terms: dict[Word, Any], whole: Any) -> Terms:
     if len(terms) > TERM_LIMIT:
         _refuse_length(whole)
     return terms
@@ -283,7 +342,7 @@ def _refuse_length(whole: Any) -> None:
     )
 
 
-def _real_sum(terms: _Terms, observable: Any) -> PauliSum:
+def _real_sum(terms: Terms, observable: Any) -> PauliSum:
     return PauliSum(tuple(terms), _real_coefficients(list(terms.values()), observable))
 
 

@@ -70,6 +70,24 @@ class Requests:
         )
 
 
+class WordPlaces(dict[Any, int]):
+    """Word → place; a word that is not there yet is put at the end.
+
+    Examples
+    --------
+    >>> places = WordPlaces(["XX", "Z"])
+    >>> places["Z"], places["Y"], list(places)
+    (1, 2, ['XX', 'Z', 'Y'])
+    """
+
+    def __init__(self, words: Iterable[Any] = ()) -> None:
+        super().__init__((word, place) for place, word in enumerate(words))
+
+    def __missing__(self, word: Any) -> int:
+        place = self[word] = len(self)
+        return place
+
+
 class RequestBuilder:
     """The requests of a circuit while they grow; equal ones are asked for once.
 
@@ -92,10 +110,7 @@ class RequestBuilder:
         self.bases = Bases(len(sites))
         self.batch: int | None = None
         self.dense_state = False
-        self._words: dict[Any, int] = {}
-        self._word_counts: list[int] = []
-        self._word_wires: list[int] = []
-        self._word_letters: list[int] = []
+        self.places = WordPlaces()
         self._sums: list[tuple[NDArray[np.intp], NDArray[np.float64]]] = []
         self._probabilities: dict[tuple[int, ...], int] = {}
         self._densities: dict[tuple[int, ...], int] = {}
@@ -108,19 +123,7 @@ class RequestBuilder:
 
     def words(self, words: Iterable[Any]) -> NDArray[np.intp]:
         """Ask for the expectations of words and return their places."""
-        known, sites = self._words, self.sites
-        found = []
-        for word in words:
-            index = known.get(word)
-            if index is None:
-                index = known[word] = len(known)
-                letters = sorted([(sites[wire], LETTERS[letter]) for wire, letter in word.items()])
-                self._word_counts.append(len(letters))
-                for site, letter in letters:
-                    self._word_wires.append(site)
-                    self._word_letters.append(letter)
-            found.append(index)
-        return np.array(found, dtype=np.intp)
+        return np.array(list(map(self.places.__getitem__, words)), dtype=np.intp)
 
     def variance(self, words: NDArray[np.intp], coefficients: NDArray[np.float64]) -> int:
         """Ask for the variance of a sum of words that were asked for."""
@@ -159,11 +162,16 @@ class RequestBuilder:
 
     def requests(self, shots: int) -> Requests:
         """Return what was asked for, with so many shots of each sampling."""
-        sums = self._sums
+        sums, sites = self._sums, self.sites
+        words = [
+            sorted([(sites[wire], LETTERS[letter]) for wire, letter in word.items()])
+            for word in self.places
+        ]
+        factors = [factor for word in words for factor in word]
         return Requests(
-            word_counts=np.array(self._word_counts, dtype=np.uint32),
-            word_wires=np.array(self._word_wires, dtype=np.uint32),
-            word_letters=np.array(self._word_letters, dtype=np.uint8),
+            word_counts=np.array(list(map(len, words)), dtype=np.uint32),
+            word_wires=np.array([wire for wire, _ in factors], dtype=np.uint32),
+            word_letters=np.array([letter for _, letter in factors], dtype=np.uint8),
             variance_counts=np.array([len(words) for words, _ in sums], dtype=np.uint32),
             variance_words=_join([words for words, _ in sums]),
             variance_coefficients=_side_by_side([coefficients for _, coefficients in sums]),

@@ -1,108 +1,34 @@
-"""Arrays of the engine → values in PennyLane's shapes: one small reading per measurement.
-
-Every reading turns the rows of one circuit into an array with the batch axis first, in float64 or
-complex128, and names the weight discarded in the light cone of its value.
-"""
+"""Arrays of the engine → values in PennyLane's shapes: one small reading per measurement."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bondline.errors import InternalError
+from bondline.measurements.readings import (
+    Cone,
+    Cones,
+    Differentiable,
+    Read,
+    Real,
+    Scalar,
+    Values,
+    row_sums,
+    values_read,
+)
 
 if TYPE_CHECKING:
     from bondline._core import GroupResult
-
-Real = NDArray[np.float64]
-Complex = NDArray[np.complex128]
-Values = Real | Complex
-Cone = Real | None
-
-
-class Cones(Protocol):
-    """Weights discarded in light cones, as a group result of the engine names them."""
-
-    @property
-    def cone_words(self) -> NDArray[np.float64]:
-        """Shape (rows, words)."""
-
-    @property
-    def cone_variances(self) -> NDArray[np.float64]:
-        """Shape (rows, sums)."""
-
-    @property
-    def cone_probabilities(self) -> NDArray[np.float64]:
-        """Shape (rows, distributions)."""
-
-    @property
-    def cone_densities(self) -> NDArray[np.float64]:
-        """Shape (rows, density matrices)."""
-
-    @property
-    def cone_spectra(self) -> NDArray[np.float64]:
-        """Shape (rows, spectra)."""
-
-
-class Reading(Protocol):
-    """How one measurement is read from the arrays of its group."""
-
-    def values(self, result: GroupResult, rows: slice) -> Values:
-        """Return the values of some rows, shape (rows, ...)."""
-
-    def cone(self, account: Cones, rows: slice) -> Cone:
-        """Return the weight discarded in the light cone, shape (rows,); None: the whole state."""
-
-
-def in_shape(values: Values, batch: int | None) -> Any:
-    """Drop the batch axis of a circuit that has no batch.
-
-    Parameters
-    ----------
-    values : ndarray, shape (rows, ...)
-    batch : int or None
-        A batch of one keeps its axis.
-
-    Returns
-    -------
-    ndarray or numpy scalar
-
-    Examples
-    --------
-    >>> in_shape(np.array([0.5]), None)
-    np.float64(0.5)
-    >>> in_shape(np.array([0.5]), 1)
-    array([0.5])
-    """
-    return values[0] if batch is None else values
-
-
-def row_sums(terms: Values) -> Real:
-    """Sum each row by itself: its bits never depend on how many rows there are.
-
-    Parameters
-    ----------
-    terms : ndarray, shape (rows, ...)
-
-    Returns
-    -------
-    ndarray of float64, shape (rows,)
-
-    Examples
-    --------
-    >>> row_sums(np.array([[1.0, 2.0], [3.0, 4.0]]))
-    array([3., 7.])
-    """
-    flat = np.ascontiguousarray(terms.reshape(len(terms), -1))
-    sums: Real = flat.real.sum(axis=1)
-    return sums
+    from bondline.measurements.cotangents import Weights
+    from bondline.measurements.requests import Requests
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WordSum:
+class WordSum(Scalar):
     """Expectation of a sum of Pauli words."""
 
     words: NDArray[np.intp]  # (terms,)
@@ -117,9 +43,21 @@ class WordSum:
         worst: Real = account.cone_words[rows].take(self.words, axis=1).max(axis=1, initial=0.0)
         return worst
 
+    @property
+    def varies(self) -> bool:
+        """Whether the coefficients have a batch."""
+        return self.coefficients.ndim == 2
+
+    def pull(
+        self, weights: Weights, outputs: slice, cotangents: Real, read: Read | None = None
+    ) -> None:
+        """Weigh each word with its coefficient."""
+        coefficients = self.coefficients.reshape(-1, 1, len(self.words))
+        weights.words[:, outputs, self.words] += cotangents[:, :, None] * coefficients
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WordVariance:
+class WordVariance(Scalar):
     """Variance of a sum of Pauli words, which the engine computes."""
 
     index: int
@@ -132,9 +70,15 @@ class WordVariance:
         """Take the engine's light cone."""
         return account.cone_variances[rows, self.index]
 
+    def pull(
+        self, weights: Weights, outputs: slice, cotangents: Real, read: Read | None = None
+    ) -> None:
+        """Take the variance as it is: the engine differentiates it."""
+        weights.variances[:, outputs, self.index] += cotangents
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Probabilities:
+class Probabilities(Scalar):
     """Distribution of the outcomes on some wires, or of some mid-circuit measurements."""
 
     index: int
@@ -149,9 +93,19 @@ class Probabilities:
         """Take the engine's light cone; a history of outcomes depends on the whole state."""
         return None if self.of_measurements else account.cone_probabilities[rows, self.index]
 
+    def shape(self, requests: Requests) -> tuple[int, ...]:
+        """Return the number of outcomes."""
+        return (2 ** len(requests.probabilities[self.index]),)
+
+    def pull(
+        self, weights: Weights, outputs: slice, cotangents: Real, read: Read | None = None
+    ) -> None:
+        """Weigh each outcome with its cotangent."""
+        weights.probabilities[self.index][:, outputs] += cotangents
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class OutcomeMoment:
+class OutcomeMoment(Scalar):
     """Expectation or variance of a function of the outcome."""
 
     distribution: Probabilities
@@ -170,12 +124,28 @@ class OutcomeMoment:
         """Take that of the distribution."""
         return self.distribution.cone(account, rows)
 
+    @property
+    def needs_values(self) -> bool:
+        """Whether it is a variance, whose weights depend on the mean."""
+        return self.variance
+
+    def pull(
+        self, weights: Weights, outputs: slice, cotangents: Real, read: Read | None = None
+    ) -> None:
+        """Weigh each outcome with the value there, or with the square of its deviation."""
+        values = self.outcomes[None]
+        if self.variance:
+            # d Σ p (f - m)² = Σ (f - m)² dp: the mean m is where the sum is least.
+            mean = row_sums(self.distribution.values(*values_read(read)) * self.outcomes)
+            values = (self.outcomes - mean[:, None]) ** 2
+        self.distribution.pull(weights, outputs, cotangents[:, :, None] * values[:, None, :])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Combination:
+class Combination(Scalar):
     """Expectation of a sum of terms that are read one by one."""
 
-    terms: tuple[Reading, ...]
+    terms: tuple[Differentiable, ...]
     coefficients: tuple[NDArray[np.float64], ...]  # each () or (batch,)
 
     def values(self, result: GroupResult, rows: slice) -> Values:
@@ -192,62 +162,24 @@ class Combination:
         cones = [cone for cone in found if cone is not None]
         return np.max(cones, axis=0) if len(cones) == len(found) else None
 
+    @property
+    def varies(self) -> bool:
+        """Whether a term does, or a coefficient has a batch."""
+        return any(term.varies for term in self.terms) or any(
+            coefficient.ndim for coefficient in self.coefficients
+        )
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _FromDensity:
-    """A value of the reduced density matrix of some wires."""
+    @property
+    def needs_values(self) -> bool:
+        """Whether a term does."""
+        return any(term.needs_values for term in self.terms)
 
-    index: int
-
-    def density(self, result: GroupResult, rows: slice) -> NDArray[np.complex128]:
-        """Return the density matrices, shape (rows, 2^k, 2^k)."""
-        return result.densities[self.index][rows]
-
-    def cone(self, account: Cones, rows: slice) -> Cone:
-        """Take the engine's light cone."""
-        return account.cone_densities[rows, self.index]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Density(_FromDensity):
-    """The reduced density matrix itself."""
-
-    def values(self, result: GroupResult, rows: slice) -> Values:
-        """Take the engine's density matrix."""
-        return self.density(result, rows)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class MatrixMoment(_FromDensity):
-    """Expectation or variance of a Hermitian matrix."""
-
-    matrix: NDArray[np.complex128]  # (d, d) or (batch, d, d)
-    variance: bool
-
-    def values(self, result: GroupResult, rows: slice) -> Values:
-        """Trace the matrix with the density: tr(rho M), and tr(rho (M - mean)^2)."""
-        density = self.density(result, rows)
-        matrix = np.broadcast_to(self.matrix, density.shape)
-        mean = _traces(density, matrix)
-        if not self.variance:
-            return mean
-        identity = np.eye(density.shape[-1])
-        shifted = matrix - mean[:, None, None] * identity
-        return _traces(density, shifted @ shifted)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RotatedProbabilities(_FromDensity):
-    """Distribution of the outcomes in the eigenbasis of an observable."""
-
-    rotation: NDArray[np.complex128]  # (d, d), from the eigenbasis to the computational basis
-
-    def values(self, result: GroupResult, rows: slice) -> Values:
-        """Take the diagonal of U rho U†."""
-        density = self.density(result, rows)
-        rotated = (self.rotation @ density) * self.rotation.conj()
-        diagonal: Real = rotated.real.sum(axis=2)
-        return diagonal
+    def pull(
+        self, weights: Weights, outputs: slice, cotangents: Real, read: Read | None = None
+    ) -> None:
+        """Let every term add its weights."""
+        for coefficient, term in zip(self.coefficients, self.terms, strict=True):
+            term.pull(weights, outputs, coefficient.reshape(-1, 1) * cotangents, read)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -287,8 +219,3 @@ def _dense_state(result: GroupResult) -> NDArray[np.complex128]:
     if state is None:
         raise InternalError("The engine returned no state vector although one was requested.")
     return state
-
-
-def _traces(first: Complex, second: Complex) -> Real:
-    """Return tr(A B) of each pair of Hermitian matrices."""
-    return row_sums(first * np.swapaxes(second, 1, 2))

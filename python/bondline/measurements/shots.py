@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pennylane.shadows import ClassicalShadow
 
 from bondline.measurements.columns import Bits, Columns, Window, kept_rows, stacked
-from bondline.measurements.results import Cone, Cones, Real
+from bondline.measurements.readings import Cone, Cones, Real
 from bondline.operators.outcomes import evaluate
 
 if TYPE_CHECKING:

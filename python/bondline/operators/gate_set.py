@@ -119,6 +119,11 @@ INVERTIBLE: Final = frozenset(kind.__name__ for kind in (*_UNITARY_OPERATORS, *_
 CONTROLLABLE: Final = INVERTIBLE - {kind.__name__ for kind in NO_OPERATIONS}
 """Names of the native operators that are native under any controls, too."""
 
+DIFFERENTIABLE: Final = INVERTIBLE - {
+    kind.__name__ for kind in (*_MATRICES, qml.ControlledQubitUnitary)
+}
+"""Names of the native operators by whose parameters the engine differentiates, if they have any."""
+
 PREPARATIONS: Final = (qml.StatePrep, qml.AmplitudeEmbedding, qml.MPSPrep, qml.CosineWindow)
 """Operators that load a state into wires that nothing acted on before."""
 

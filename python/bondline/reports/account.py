@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from bondline._core import GroupResult
+    from bondline._core import GroupGradient, GroupResult
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +37,8 @@ class Account:
     seconds: NDArray[np.float64]
     n_steps: int
     wire_of_site: NDArray[np.uint32]
+    smallest_gap: NDArray[np.float64]
+    shifted_cuts: NDArray[np.uint32]
 
     @classmethod
     def of(cls, result: GroupResult) -> Account:
@@ -102,3 +104,25 @@ class Account:
         )
         local = self.fidelity(cone=cones.max(axis=1, initial=0.0))
         return float(min(local.min(initial=1.0), self.fidelity().min(initial=1.0)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GradientAccount:
+    """What the engine tells about the derivatives of a group; the names are the engine's."""
+
+    guarded: NDArray[np.bool_]
+    checkpoints: NDArray[np.uint32]
+
+    @classmethod
+    def of(cls, gradient: GroupGradient) -> GradientAccount:
+        """Keep the account of a gradient and let go of its numbers.
+
+        Parameters
+        ----------
+        gradient : GroupGradient
+
+        Returns
+        -------
+        GradientAccount
+        """
+        return cls(gradient.guarded, gradient.checkpoints)

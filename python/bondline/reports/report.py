@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bondline.config import MpsConfig
-from bondline.errors import LowFidelityError, LowFidelityWarning
-from bondline.reports.account import Account
-from bondline.reports.verdict import find_losses, message, ranges, structure_key
-from bondline.reports.warnings_once import GivenOnce, user_stacklevel
-
-if TYPE_CHECKING:
-    from bondline.circuits.group import Group
-    from bondline.circuits.lowering import Circuit
-
-REPORT_LIMIT: Final = 1024
-"""Most reports that a device keeps: those of the last rows of its last call."""
+from bondline.reports.verdict import ranges
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -89,7 +76,24 @@ class Report:
     readout : str
         The setting it ran under.
     gradient_method : str or None
-        How PennyLane was asked to differentiate.
+        How PennyLane was asked to differentiate. With "adjoint" the state was never
+        re-canonicalised on the way: value and derivative belong to one program.
+    gradient_error : float or None
+        Where derivatives were computed: how far they may be from those of the exact expectation,
+        as a share of the scale of the observable. It is the square root of the weight discarded
+        over all bonds; errors from a twentieth of it to all of it have been seen. Derivatives of
+        the truncated program itself are exact to rounding.
+    smallest_gap : float
+        Least relative distance of the last Schmidt weight kept and the first one dropped over all
+        cuts made by ``max_bond_dim``; 1 where it cut nothing. Derivatives grow where it is small.
+    shifted_cuts : int
+        Cuts that kept fewer than ``max_bond_dim``, because weights nearly coincided there.
+    gradient_guarded : bool
+        Whether the circuit stood at a corner: angles, often zeros or right angles, at which a gate
+        might create weight that is exactly zero. Derivatives there are taken by a second state, or
+        as the mean of two runs close by.
+    gradient_checkpoints : int
+        States kept to evolve from again, where ``memory_limit`` has no room for all steps.
     """
 
     norm: float
@@ -116,6 +120,11 @@ class Report:
     max_bond_dim: int | None
     readout: str
     gradient_method: str | None
+    gradient_error: float | None
+    smallest_gap: float
+    shifted_cuts: int
+    gradient_guarded: bool
+    gradient_checkpoints: int
 
     @property
     def total_discarded(self) -> float:
@@ -185,7 +194,35 @@ class Report:
             lines.append(f"{self.branches} histories of mid-circuit outcomes were followed.")
         if self.dropped_branches:
             lines.append(f"Histories of probability {self.dropped_branches:.3g} were left out.")
+        lines += self._gradient()
         return " ".join(lines)
+
+    def _gradient(self) -> list[str]:
+        lines = []
+        if self.shifted_cuts:
+            lines.append(
+                f"{self.shifted_cuts} cuts kept fewer than max_bond_dim, because Schmidt weights "
+                "nearly coincided there."
+            )
+        if self.gradient_error is None:
+            return lines
+        if self.gradient_error > 0.0:
+            lines.append(
+                "Derivatives are those of the truncated program; those of the exact expectation "
+                f"may differ by up to {self.gradient_error:.2g} of the observable's scale. The "
+                f"smallest gap at a cut was {self.smallest_gap:.2g}."
+            )
+        if self.gradient_guarded:
+            lines.append(
+                "The circuit stood at a corner: derivatives were taken by a second state, or as "
+                "the mean of two runs nearby."
+            )
+        if self.gradient_checkpoints:
+            lines.append(
+                f"{self.gradient_checkpoints} states were kept to evolve from again, because "
+                "memory_limit has no room for all steps."
+            )
+        return lines
 
     def _estimate(self) -> str:
         if self.fidelity_method == "norm":
@@ -198,126 +235,6 @@ class Report:
             f"estimated fidelity of the whole state {estimate:.6g}, from the norm "
             f"{self.norm:.6g} and the coherence {self.coherence:.3g} of its errors."
         )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
-    """The engine's account of a call; reports are made from it when somebody looks."""
-
-    circuits: Sequence[Circuit]
-    accounts: Sequence[Account]
-    config: MpsConfig
-    gradient_method: object
-
-    def reports(self) -> deque[Report]:
-        """Return a report for each row of each circuit, the last ``REPORT_LIMIT`` of them.
-
-        Returns
-        -------
-        deque of Report
-        """
-        rows = [
-            (circuit, row)
-            for circuit in self.circuits
-            for row in range(circuit.rows.start, circuit.rows.stop)
-        ]
-        return deque(
-            (self.report(circuit, row) for circuit, row in rows[-REPORT_LIMIT:]), REPORT_LIMIT
-        )
-
-    def report(self, circuit: Circuit, row: int) -> Report:
-        """Return the report of one row.
-
-        Parameters
-        ----------
-        circuit : Circuit
-        row : int
-            In the group of the circuit.
-
-        Returns
-        -------
-        Report
-        """
-        account = self.accounts[circuit.group]
-        rows = slice(row, row + 1)
-        cones = [reading.cone(account, rows) for reading in circuit.readings]
-        local = self.config.readout == "local"
-        judged = [
-            circuit.initial_fidelity * account.fidelity(rows, cone if local else None)
-            for cone in cones
-        ]
-        coherence = float(account.coherence[row])
-        return Report(
-            norm=float(account.norm[row]),
-            log_norm=float(account.log_norm[row]),
-            coherence=coherence,
-            fidelity_estimate=circuit.initial_fidelity * float(account.fidelity(rows)[0]),
-            initial_fidelity=circuit.initial_fidelity,
-            fidelity_method="norm" if math.isnan(coherence) else "coherence-corrected",
-            light_cone=tuple(None if cone is None else float(cone[0]) for cone in cones),
-            value_fidelities=tuple(float(found[0]) for found in judged),
-            discarded=account.discarded[row],
-            bonds=account.bonds[row],
-            largest_bond=int(account.largest_bond[row]),
-            saturated=account.saturated[row],
-            methods=dict(account.methods),
-            sweeps=int(account.sweeps[row]),
-            branches=int(account.branches[row]),
-            dropped_branches=float(account.dropped_branches[row]),
-            peak_bytes=int(account.peak_bytes[row]),
-            seconds=float(account.seconds[row]),
-            steps=account.n_steps,
-            wires=tuple(circuit.wires[wire] for wire in account.wire_of_site),
-            seed=_seed(circuit, row),
-            max_bond_dim=self.config.max_bond_dim,
-            readout=self.config.readout,
-            gradient_method=_method_name(self.gradient_method),
-        )
-
-    def judge(self, groups: Sequence[Group], given: GivenOnce) -> None:
-        """Warn, raise or do nothing, as ``on_low_fidelity`` says, if too much was discarded.
-
-        Parameters
-        ----------
-        groups : sequence of Group
-            As the engine ran them.
-        given : GivenOnce
-            The warnings that the device has given: one for circuits of one structure under the
-            same settings, which is once per QNode.
-
-        Raises
-        ------
-        LowFidelityError
-            If the setting is "raise"; at every call.
-        """
-        if self.config.on_low_fidelity == "ignore":
-            return
-        finding = find_losses(self.circuits, self.accounts, self.config)
-        if finding is None:
-            return
-        text = message(finding, self.circuits, self.accounts, self.config)
-        if self.config.on_low_fidelity == "raise":
-            raise LowFidelityError(text)
-        config = self.config
-        key = structure_key(groups[self.circuits[finding.circuit].group])
-        settings = (config.max_bond_dim, config.cutoff, config.c_dtype, config.readout)
-        if given.first((key, *settings, config.min_fidelity)):
-            warnings.warn(text, LowFidelityWarning, stacklevel=user_stacklevel())
-
-
-def _seed(circuit: Circuit, row: int) -> tuple[int, int] | None:
-    if circuit.seeds is None:
-        return None
-    first, second = circuit.seeds[row - circuit.rows.start].tolist()
-    return first, second
-
-
-def _method_name(method: object) -> str | None:
-    """Name a gradient method; PennyLane may hand the transform that computes it."""
-    if method is None or isinstance(method, str):
-        return method
-    function = getattr(method, "tape_transform", method)
-    return str(getattr(function, "__name__", type(method).__name__))
 
 
 def _plain(value: Any) -> Any:

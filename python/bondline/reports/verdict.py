@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from bondline.circuits.group import Group
-    from bondline.circuits.lowering import Circuit
+    from bondline.circuits.lowered import Circuit
     from bondline.config import MpsConfig
     from bondline.reports.account import Account
 

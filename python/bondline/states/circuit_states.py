@@ -11,7 +11,7 @@ import pennylane as qml
 from numpy.typing import NDArray
 
 from bondline._core import GroupResult
-from bondline.circuits.lowering import Circuit
+from bondline.circuits.lowered import Circuit
 from bondline.devices.derivatives import require_plain, require_plain_circuit
 from bondline.devices.mps import BondlineMPS
 from bondline.errors import InputError, UnsupportedError
