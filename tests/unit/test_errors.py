@@ -44,6 +44,7 @@ def test_public_names():
         "MPS",
         "MpsConfig",
         "NumericalError",
+        "Recheck",
         "Report",
         "ResourceError",
         "UnsupportedError",
@@ -51,6 +52,7 @@ def test_public_names():
         "log_probability",
         "mps_state",
         "probability",
+        "recheck",
     ]
     for name in bondline.__all__:
         assert hasattr(bondline, name)
