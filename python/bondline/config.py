@@ -56,6 +56,7 @@ class EngineSettings:
     truncation: Literal["auto", "gram", "svd"]
     threads: int | None
     memory_limit: int
+    sweeps: bool = True
 
 
 @dataclass(frozen=True, slots=True)

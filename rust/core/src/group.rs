@@ -30,6 +30,10 @@ pub struct Settings {
     pub precision: Precision,
     /// State that few-wire values are read from.
     pub readout: Readout,
+    /// Whether the state behind global values, and with [`Readout::State`] behind all, is
+    /// re-canonicalised on the way. A differentiated circuit is not: its value and its derivative are
+    /// those of one program.
+    pub sweeps: bool,
     /// Where the wires start.
     pub ordering: Ordering,
     /// Factorization.

@@ -47,6 +47,7 @@
 //!     cutoff: 1e-20,
 //!     precision: Precision::Double,
 //!     readout: Readout::Local,
+//!     sweeps: true,
 //!     ordering: Ordering::Auto,
 //!     method: Method::Auto,
 //!     threads: Some(1),
@@ -62,6 +63,7 @@ mod cancel;
 pub mod circuit;
 mod coherence;
 mod error;
+mod gradient;
 mod group;
 mod guard;
 mod histories;
@@ -81,6 +83,7 @@ mod report;
 mod request;
 mod result;
 mod rng;
+mod row;
 mod run;
 mod scalar;
 mod values;
@@ -88,6 +91,7 @@ mod values;
 pub use cancel::Cancel;
 pub use circuit::Ordering;
 pub use error::{Error, Result};
+pub use gradient::{Derivatives, GradientJob, GradientMethod, GroupGradient, Outputs};
 pub use group::{Group, LoadedState, Precision, Settings};
 pub use guard::{guarded, panics_are_caught};
 pub use linalg::Method;

@@ -20,6 +20,8 @@ pub(crate) struct MemoryPlan {
     pub max_entries: usize,
     /// Most tensor entries of all states of a circuit: of one in work and those that wait.
     pub max_held: usize,
+    /// Bytes that are left for each circuit in work, to keep what its derivatives need.
+    pub tape_bytes: usize,
 }
 
 impl MemoryPlan {
@@ -99,7 +101,9 @@ impl MemoryPlan {
         let max_entries = ((limit - results) / 2.0 / entry) as usize;
         // What the plan has accepted is not refused later.
         let planned = if settings.max_bond_dim.is_some() { held.ceil() as usize } else { 0 };
-        Ok(Self { at_once, max_entries, max_held: max_entries.max(planned) })
+        let left = limit - results - at_once as f64 * largest;
+        let tape_bytes = (left.max(0.0) / 2.0 / at_once as f64) as usize;
+        Ok(Self { at_once, max_entries, max_held: max_entries.max(planned), tape_bytes })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::circuit::{Plan, PlanSettings};
 use crate::error::Result;
-use crate::group::Group;
+use crate::group::{Group, Settings};
 use crate::mps::Readout;
 use crate::plan_cache::{CachedPlan, PlanCache};
 
@@ -39,10 +39,11 @@ impl Prepared {
     }
 
     /// Whether values of the main plan are of its swept state.
-    pub fn wants_swept(&self, readout: Readout) -> bool {
-        let requests = &self.group.requests;
+    pub fn wants_swept(&self, settings: &Settings) -> bool {
+        let (requests, readout) = (&self.group.requests, settings.readout);
         let tensors_here = requests.tensors && self.tensors.is_none();
         let n = self.group.structure.n_wires();
-        requests.has_global(n, readout) || tensors_here || readout == Readout::State
+        settings.sweeps
+            && (requests.has_global(n, readout) || tensors_here || readout == Readout::State)
     }
 }

@@ -6,14 +6,14 @@
 use std::ops::Range;
 
 use crate::cancel::Cancel;
-use crate::circuit::{Plan, PlannedStep, StepMatrix};
+use crate::circuit::{Plan, PlannedStep, StepMatrix, StepTangents};
 use crate::error::Result;
 use crate::group::{Group, Settings};
 use crate::initial::InitialState;
 use crate::linalg::Truncation;
 use crate::mps::{
-    Evolution, EvolutionLog, Mps, Parallelism, Scratches, Step, StepGate, SweepLog, apply_one_site,
-    evolve,
+    Evolution, EvolutionLog, Mps, Parallelism, Scratches, Step, StepGate, SweepLog, Tape,
+    apply_one_site, evolve, evolve_on_tape,
 };
 use crate::scalar::{C64, Scalar};
 
@@ -146,6 +146,7 @@ impl Start {
             noise_floor: T::NOISE_FLOOR,
             method: shared.settings.method,
             small_weights_expected: false,
+            keep_dropped: false,
         };
         let initial = InitialState::of_row(group, row, plan, &truncation, shared.cancel)?;
         Ok(Self { initial, n_sites: plan.n_sites() })
@@ -171,6 +172,101 @@ pub(crate) struct Program {
     segment: BoundSegment,
     /// Factor of the whole state.
     pub phase: C64,
+}
+
+impl Program {
+    /// With `parameters` in the place of those of the row, and the derivatives of every step by those
+    /// that are `differentiated`.
+    ///
+    /// # Errors
+    /// Those of [`Plan::bind_with_tangents`] and of loading the initial state.
+    pub(crate) fn with_tangents(
+        group: &Group,
+        row: usize,
+        plan: &Plan,
+        parameters: &[f64],
+        differentiated: &[bool],
+        shared: &Shared<'_, C64>,
+    ) -> Result<(Self, Vec<StepTangents>)> {
+        let matrices = group.matrices(row);
+        let (bound, tangents) =
+            plan.bind_with_tangents(&group.structure, parameters, matrices, differentiated)?;
+        let segment = BoundSegment {
+            steps: steps_of(plan.steps(), bound.matrices, Bonds::Full),
+            levels: plan.levels().to_vec(),
+            phase: bound.phase,
+        };
+        let start = Start::new(group, row, plan, Bonds::Full, shared)?;
+        Ok((Self { start, segment, phase: bound.phase }, tangents))
+    }
+
+    pub(crate) fn n_sites(&self) -> usize {
+        self.start.n_sites
+    }
+
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.segment.steps
+    }
+
+    pub(crate) fn levels(&self) -> &[Range<usize>] {
+        &self.segment.levels
+    }
+
+    /// The state before the first step.
+    pub(crate) fn first_state<T: Scalar>(&self) -> Result<Mps<T>> {
+        self.start.state()
+    }
+
+    /// The final state from the first one, never swept, with what derivatives need on `tape`.
+    ///
+    /// # Errors
+    /// Those of [`evolve`].
+    pub(crate) fn evolve_on_tape(
+        &self,
+        mut state: Mps<C64>,
+        cutoff: f64,
+        tape: &mut Tape<C64>,
+        shared: &Shared<'_, C64>,
+    ) -> Result<Evolved<C64>> {
+        let log = self.evolve_stretch(&mut state, 0..self.levels().len(), cutoff, tape, shared)?;
+        Ok(self.evolved(state, log))
+    }
+
+    /// Applies a stretch of levels to `state`, as [`evolve_on_tape`](Self::evolve_on_tape).
+    ///
+    /// # Errors
+    /// Those of [`evolve`].
+    pub(crate) fn evolve_stretch(
+        &self,
+        state: &mut Mps<C64>,
+        levels: Range<usize>,
+        cutoff: f64,
+        tape: &mut Tape<C64>,
+        shared: &Shared<'_, C64>,
+    ) -> Result<EvolutionLog> {
+        let evolution = Evolution {
+            cutoff,
+            method: shared.settings.method,
+            sweep_threshold: None,
+            max_entries: shared.max_entries,
+        };
+        evolve_on_tape(
+            state,
+            (self.steps(), &self.levels()[levels]),
+            &evolution,
+            shared.parallelism,
+            &shared.scratches,
+            Some(tape),
+            shared.cancel,
+        )
+    }
+
+    fn evolved<T>(&self, state: Mps<T>, mut log: EvolutionLog) -> Evolved<T> {
+        let start = self.start.log();
+        log.methods.add(start.methods);
+        log.saturated.iter_mut().zip(start.saturated).for_each(|(bond, cut)| *bond |= cut);
+        Evolved { state, log, loaded: start.discarded }
+    }
 }
 
 /// A state and how it came about.
@@ -223,12 +319,8 @@ impl Program {
         shared: &Shared<'_, T>,
     ) -> Result<Evolved<T>> {
         let mut state = self.start.state()?;
-        let mut log =
-            self.segment.apply(&mut state, sweep_threshold, shared.max_entries, shared)?;
-        let start = self.start.log();
-        log.methods.add(start.methods);
-        log.saturated.iter_mut().zip(start.saturated).for_each(|(bond, cut)| *bond |= cut);
-        Ok(Evolved { state, log, loaded: start.discarded })
+        let log = self.segment.apply(&mut state, sweep_threshold, shared.max_entries, shared)?;
+        Ok(self.evolved(state, log))
     }
 }
 

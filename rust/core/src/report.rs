@@ -30,6 +30,11 @@ pub struct Report {
     pub largest_bond: usize,
     /// Bonds that `max_bond_dim` cut at some step.
     pub saturated: Vec<bool>,
+    /// Least relative gap `(m_k − m_d) / m_k` of the last kept and the first dropped Schmidt weight at a
+    /// cut that `max_bond_dim` made; 1 if it made none.
+    pub smallest_gap: f64,
+    /// Cuts that kept fewer than `max_bond_dim`, since the weights there nearly coincided.
+    pub shifted_cuts: usize,
     /// Weight discarded inside the light cone of each few-wire value, in the order words,
     /// variances, probabilities, densities, spectra.
     pub cones: Vec<f64>,
@@ -54,6 +59,8 @@ impl Report {
             bonds: Vec::new(),
             largest_bond: 1,
             saturated,
+            smallest_gap: 1.0,
+            shifted_cuts: 0,
             cones: Vec::new(),
             methods: MethodCounts::default(),
             sweeps: 0,
@@ -69,6 +76,12 @@ impl Report {
         self.largest_bond = self.largest_bond.max(other.largest_bond);
         self.methods.add(other.methods);
         self.sweeps += other.sweeps;
+        self.note_cuts(other.smallest_gap, other.shifted_cuts);
+    }
+
+    fn note_cuts(&mut self, smallest_gap: f64, shifted: usize) {
+        self.smallest_gap = self.smallest_gap.min(smallest_gap);
+        self.shifted_cuts += shifted;
     }
 
     /// Notes tensors of `T` with so many entries, and their largest bond.
@@ -82,5 +95,6 @@ impl Report {
         self.note_size::<T>(log.peak_entries, log.largest_bond);
         self.methods.add(log.methods);
         self.sweeps += log.sweeps;
+        self.note_cuts(log.smallest_gap, log.shifted_cuts);
     }
 }

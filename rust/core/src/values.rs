@@ -69,7 +69,7 @@ impl Values<'_> {
         sums.collect()
     }
 
-    fn sites(&self, wires: &[usize]) -> Vec<usize> {
+    pub fn sites(&self, wires: &[usize]) -> Vec<usize> {
         wires.iter().map(|&wire| self.plan.site_of_wire()[wire]).collect()
     }
 

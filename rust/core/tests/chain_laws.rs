@@ -375,6 +375,7 @@ mod circuits {
                 cutoff: 0.0,
                 precision,
                 readout: Readout::Local,
+                sweeps: true,
                 ordering: Ordering::Given,
                 method: Method::Auto,
                 threads: Some(2),

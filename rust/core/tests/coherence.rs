@@ -55,6 +55,7 @@ fn settings(max_bond_dim: Option<usize>) -> Settings {
         cutoff: 0.0,
         precision: Precision::Double,
         readout: Readout::Local,
+        sweeps: true,
         ordering: Ordering::Given,
         method: Method::Auto,
         threads: Some(1),

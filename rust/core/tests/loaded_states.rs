@@ -113,6 +113,7 @@ fn settings(ordering: Ordering) -> Settings {
         cutoff: 0.0,
         precision: Precision::Double,
         readout: Readout::Local,
+        sweeps: true,
         ordering,
         method: Method::Auto,
         threads: Some(1),

@@ -23,6 +23,7 @@ fn settings(max_bond_dim: Option<usize>, readout: Readout) -> Settings {
         cutoff: 0.0,
         precision: Precision::Double,
         readout,
+        sweeps: true,
         ordering: Ordering::Given,
         method: Method::Auto,
         threads: Some(1),

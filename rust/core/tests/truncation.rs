@@ -9,7 +9,14 @@ use proptest::prelude::*;
 const METHODS: [Method; 3] = [Method::Auto, Method::Gram, Method::Svd];
 
 fn policy(method: Method, limit: Option<usize>, cutoff: f64) -> Truncation {
-    Truncation { limit, cutoff, noise_floor: 1e-15, method, small_weights_expected: false }
+    Truncation {
+        limit,
+        cutoff,
+        noise_floor: 1e-15,
+        method,
+        small_weights_expected: false,
+        keep_dropped: false,
+    }
 }
 
 /// Numbers in [-1, 1) from a counter: the tests' own, so that a failure can be replayed.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bondline::circuit::{CircuitArrays, Condition, Loaded, Measure, Structure};
 use bondline::mps::SiteTensor;
 use bondline::{
-    C64, Error, Group, LoadedState, LocalOperator, Method, Ordering, Pauli, Precision, Readout,
-    Requests, Sampling, Settings,
+    C64, Error, GradientMethod, Group, LoadedState, LocalOperator, Method, Ordering, Outputs,
+    Pauli, Precision, Readout, Requests, Sampling, Settings,
 };
+use numpy::ndarray::{ArrayView, Dimension};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3, PyReadonlyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -186,6 +187,43 @@ fn requests(source: &Bound<'_, PyAny>) -> PyResult<Result<Requests, Error>> {
     }))
 }
 
+/// How derivatives are taken, by its name.
+pub fn gradient_method(name: &str) -> Result<GradientMethod, Error> {
+    match name {
+        "adjoint" => Ok(GradientMethod::Adjoint),
+        "two-state" => Ok(GradientMethod::TwoState),
+        _ => Err(unknown("gradient", name)),
+    }
+}
+
+/// Weights of outputs; those that are given once for all rows are repeated where others are not.
+pub fn outputs(source: &Bound<'_, PyAny>) -> PyResult<Outputs> {
+    let words: PyReadonlyArray3<'_, f64> = source.getattr("words")?.extract()?;
+    let variances: PyReadonlyArray3<'_, f64> = source.getattr("variances")?.extract()?;
+    let probabilities: Vec<PyReadonlyArray3<'_, f64>> =
+        source.getattr("probabilities")?.extract()?;
+    let densities: Vec<PyReadonlyArrayDyn<'_, C64>> = source.getattr("densities")?.extract()?;
+    let first = |shape: &[usize]| shape.first().copied().unwrap_or(0);
+    let lists = [&words, &variances].into_iter().chain(&probabilities);
+    let given = lists.map(|list| first(list.as_array().shape()));
+    let given = given.chain(densities.iter().map(|list| first(list.as_array().shape())));
+    let rows = given.max().unwrap_or(1);
+    Ok(Outputs {
+        count: words.as_array().shape()[1],
+        rows,
+        words: for_rows(&words.as_array(), rows),
+        variances: for_rows(&variances.as_array(), rows),
+        probabilities: probabilities.iter().map(|list| for_rows(&list.as_array(), rows)).collect(),
+        densities: densities.iter().map(|list| for_rows(&list.as_array(), rows)).collect(),
+        differentiated: array(source, "differentiated")?,
+    })
+}
+
+fn for_rows<T: Copy, D: Dimension>(list: &ArrayView<'_, T, D>, rows: usize) -> Vec<T> {
+    let times = if list.shape().first() == Some(&1) { rows } else { 1 };
+    (0..times).flat_map(|_| list.iter()).copied().collect()
+}
+
 /// Engine settings, or the engine's reason against them.
 pub fn settings(source: &Bound<'_, PyAny>) -> PyResult<Result<Settings, Error>> {
     let ordering = source.getattr("ordering")?;
@@ -216,6 +254,7 @@ pub fn settings(source: &Bound<'_, PyAny>) -> PyResult<Result<Settings, Error>> 
         cutoff: source.getattr("cutoff")?.extract()?,
         precision: if single { Precision::Single } else { Precision::Double },
         readout,
+        sweeps: source.getattr("sweeps")?.extract()?,
         ordering,
         method,
         threads: source.getattr("threads")?.extract()?,

@@ -12,11 +12,11 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     #[pymodule_export]
-    use crate::output::GroupResult;
+    use crate::output::{GroupGradient, GroupResult};
     #[pymodule_export]
     use crate::overlap::overlap;
     #[pymodule_export]
-    use crate::run::{gate_table, plan_cache_info, run};
+    use crate::run::{differentiate, gate_table, plan_cache_info, run};
 
     use pyo3::prelude::*;
 

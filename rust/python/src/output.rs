@@ -2,7 +2,7 @@
 
 use bondline::linalg::MethodCounts;
 use bondline::mps::SiteTensor;
-use bondline::{C64, CircuitResult, Report, Sampling};
+use bondline::{C64, CircuitResult, Derivatives, Report, Sampling};
 use numpy::ndarray::{Array1, Array2, Array3, ShapeBuilder, ShapeError};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3};
 use pyo3::exceptions::PyValueError;
@@ -41,6 +41,8 @@ pub struct GroupResult {
     cone_spectra: Py<PyArray2<f64>>,
     methods: Py<PyDict>,
     sweeps: Py<PyArray1<u32>>,
+    smallest_gap: Py<PyArray1<f64>>,
+    shifted_cuts: Py<PyArray1<u32>>,
     seconds: Py<PyArray1<f64>>,
     n_steps: usize,
     wire_of_site: Py<PyArray1<u32>>,
@@ -131,6 +133,8 @@ impl GroupResult {
             cone_spectra: cones(4)?,
             methods: by_method.unbind(),
             sweeps: column(py, &rows, |report| report.sweeps as u32),
+            smallest_gap: column(py, &rows, |report| report.smallest_gap),
+            shifted_cuts: column(py, &rows, |report| report.shifted_cuts as u32),
             seconds: column(py, &rows, |report| report.seconds),
             n_steps: plan.n_truncating_steps(),
             wire_of_site: Array1::from_iter(plan.wire_of_site().iter().map(|wire| *wire as u32))
@@ -138,6 +142,45 @@ impl GroupResult {
                 .unbind(),
         })
     }
+}
+
+/// Derivatives of the outputs of one group; see `_core.pyi`.
+#[pyclass(frozen, get_all, module = "bondline._core")]
+pub struct GroupGradient {
+    result: Py<GroupResult>,
+    gradients: Py<PyArray3<f64>>,
+    variance_coefficients: Py<PyArray3<f64>>,
+    guarded: Py<PyArray1<bool>>,
+    checkpoints: Py<PyArray1<u32>>,
+    tape_bytes: Py<PyArray1<u64>>,
+}
+
+impl GroupGradient {
+    pub fn new(py: Python<'_>, gradient: bondline::GroupGradient) -> PyResult<Self> {
+        let bondline::GroupGradient { result, sizes: [outputs, parameters, terms], rows } =
+            gradient;
+        let table = |width, entries: &dyn Fn(&Derivatives) -> &[f64]| -> PyResult<_> {
+            let flat: Vec<f64> = rows.iter().flat_map(|row| entries(row)).copied().collect();
+            let array = Array3::from_shape_vec((rows.len(), outputs, width), flat);
+            Ok(array.map_err(|cause| wrong_shape(&cause))?.into_pyarray(py).unbind())
+        };
+        Ok(Self {
+            gradients: table(parameters, &|row| &row.gradients)?,
+            variance_coefficients: table(terms, &|row| &row.variance_coefficients)?,
+            guarded: each_row(py, &rows, |row| row.guarded),
+            checkpoints: each_row(py, &rows, |row| row.checkpoints as u32),
+            tape_bytes: each_row(py, &rows, |row| row.tape_bytes),
+            result: Py::new(py, GroupResult::new(py, result)?)?,
+        })
+    }
+}
+
+fn each_row<T: numpy::Element>(
+    py: Python<'_>,
+    rows: &[Derivatives],
+    figure: impl Fn(&Derivatives) -> T,
+) -> Py<PyArray1<T>> {
+    Array1::from_iter(rows.iter().map(figure)).into_pyarray(py).unbind()
 }
 
 fn column<T: numpy::Element>(

@@ -1,7 +1,8 @@
 //! The gates that the engine knows: one row each, its position being its id.
 //!
 //! A new gate is a row here and a function in `gate_matrices.rs`; names and conventions are
-//! `PennyLane`'s (`op.name`).
+//! `PennyLane`'s (`op.name`). Of a parameter θ, entries may have 1, exp(±iθ/2) and exp(±iθ) and
+//! nothing else: derivatives rely on it (`shifts.rs`).
 
 use super::C64;
 use super::gate_matrices as m;
@@ -23,6 +24,9 @@ pub struct GateSpec {
     /// Bound of its operator Schmidt rank between any two parts of its wires, for any parameters:
     /// 1, 2 or 4 up to two wires. A bond grows at most by this factor.
     pub rank: usize,
+    /// Whether its entries are made of exp(±iθ/2) alone in every parameter θ, as those of rotations
+    /// are; of others, 1 and exp(±iθ) may be part, too.
+    pub half_angles: bool,
     /// What the gate does to the state.
     pub kind: GateKind,
 }
@@ -56,6 +60,10 @@ pub enum GateKind {
 }
 
 impl GateSpec {
+    const fn of_half_angles(self) -> Self {
+        Self { half_angles: true, ..self }
+    }
+
     /// Complex matrix entries that the gate consumes on `wires` wires.
     #[must_use]
     pub fn matrix_entries(&self, wires: usize) -> usize {
@@ -69,7 +77,7 @@ impl GateSpec {
 }
 
 const fn one(name: &'static str, parameters: usize, matrix: fn(&[f64]) -> [C64; 4]) -> GateSpec {
-    GateSpec { name, wires: 1, parameters, rank: 1, kind: GateKind::One(matrix) }
+    other(name, 1, parameters, 1, GateKind::One(matrix))
 }
 
 const fn two(
@@ -78,7 +86,7 @@ const fn two(
     rank: usize,
     matrix: fn(&[f64]) -> [C64; 16],
 ) -> GateSpec {
-    GateSpec { name, wires: 2, parameters, rank, kind: GateKind::Two(matrix) }
+    other(name, 2, parameters, rank, GateKind::Two(matrix))
 }
 
 const fn other(
@@ -88,7 +96,7 @@ const fn other(
     rank: usize,
     kind: GateKind,
 ) -> GateSpec {
-    GateSpec { name, wires, parameters, rank, kind }
+    GateSpec { name, wires, parameters, rank, half_angles: false, kind }
 }
 
 /// The gate table; a gate's id is its position.
@@ -102,14 +110,14 @@ pub static GATES: &[GateSpec] = &[
     one("S", 0, m::s),
     one("T", 0, m::t),
     one("SX", 0, m::sx),
-    one("RX", 1, m::rx),
-    one("RY", 1, m::ry),
-    one("RZ", 1, m::rz),
+    one("RX", 1, m::rx).of_half_angles(),
+    one("RY", 1, m::ry).of_half_angles(),
+    one("RZ", 1, m::rz).of_half_angles(),
     one("PhaseShift", 1, m::phase_shift),
     one("U1", 1, m::phase_shift),
     one("U2", 2, m::u2),
     one("U3", 3, m::u3),
-    one("Rot", 3, m::rot),
+    one("Rot", 3, m::rot).of_half_angles(),
     two("CNOT", 0, 2, m::cnot),
     two("CZ", 0, 2, m::cz),
     two("CY", 0, 2, m::cy),
@@ -126,17 +134,17 @@ pub static GATES: &[GateSpec] = &[
     two("CPhaseShift00", 1, 2, m::c_phase_shift_00),
     two("CPhaseShift01", 1, 2, m::c_phase_shift_01),
     two("CPhaseShift10", 1, 2, m::c_phase_shift_10),
-    two("IsingXX", 1, 2, m::ising_xx),
-    two("IsingYY", 1, 2, m::ising_yy),
-    two("IsingZZ", 1, 2, m::ising_zz),
+    two("IsingXX", 1, 2, m::ising_xx).of_half_angles(),
+    two("IsingYY", 1, 2, m::ising_yy).of_half_angles(),
+    two("IsingZZ", 1, 2, m::ising_zz).of_half_angles(),
     two("IsingXY", 1, 4, m::ising_xy),
     two("SingleExcitation", 1, 4, m::single_excitation),
     two("SingleExcitationPlus", 1, 4, m::single_excitation_plus),
     two("SingleExcitationMinus", 1, 4, m::single_excitation_minus),
     two("FermionicSWAP", 1, 4, m::fermionic_swap),
     two("PSWAP", 1, 4, m::pswap),
-    other("MultiRZ", 0, 1, 2, GateKind::PauliRotation { letters_given: false }),
-    other("PauliRot", 0, 1, 2, GateKind::PauliRotation { letters_given: true }),
+    other("MultiRZ", 0, 1, 2, GateKind::PauliRotation { letters_given: false }).of_half_angles(),
+    other("PauliRot", 0, 1, 2, GateKind::PauliRotation { letters_given: true }).of_half_angles(),
     other("QubitUnitary1", 1, 0, 1, GateKind::UserOne),
     other("QubitUnitary2", 2, 0, 4, GateKind::UserTwo),
     other("QubitUnitary", 0, 0, 256, GateKind::UserMany),

@@ -42,6 +42,24 @@ pub(super) fn multiply4(a: &Matrix4, b: &Matrix4) -> Matrix4 {
     product
 }
 
+/// `a · (b ⊗ 1)`: `b` on the first site, before `a`.
+pub(super) fn times_first(a: &Matrix4, b: &Matrix2) -> Matrix4 {
+    // out[r, p q] = Σ_p' a[r, p' q] · b[p', p]
+    std::array::from_fn(|at| {
+        let (row, p, q) = (at / 4 * 4, at / 2 % 2, at % 2);
+        a[row + q] * b[p] + a[row + 2 + q] * b[2 + p]
+    })
+}
+
+/// `a · (1 ⊗ b)`: `b` on the second site, before `a`.
+pub(super) fn times_second(a: &Matrix4, b: &Matrix2) -> Matrix4 {
+    // out[r, p q] = Σ_q' a[r, p q'] · b[q', q]
+    std::array::from_fn(|at| {
+        let (row, p, q) = (at / 4 * 4, at / 2 % 2, at % 2);
+        a[row + 2 * p] * b[q] + a[row + 2 * p + 1] * b[2 + q]
+    })
+}
+
 /// Kronecker product: `a` on the first site, `b` on the second.
 pub(super) fn kron(a: &Matrix2, b: &Matrix2) -> Matrix4 {
     std::array::from_fn(|at| {

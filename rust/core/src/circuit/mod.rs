@@ -5,12 +5,13 @@
 //!
 //! ```text
 //!  Structure ──order──▶ ──route──▶ operations on sites ──fuse──▶ steps ──schedule──▶ Plan
-//!                                                                     bind(parameters) ──▶ matrices
+//!                                      bind(parameters) ──▶ matrices (and their derivatives)
 //! ```
 
 mod bind;
 mod bonds;
 mod chain;
+mod chain_tangents;
 mod fusion;
 mod gate_matrices;
 mod gate_table;
@@ -19,20 +20,26 @@ mod many_wire_matrices;
 mod matrix;
 mod operator;
 mod order;
+mod part_matrices;
 mod parts;
 mod pauli_rotation;
 mod plan;
 mod route;
+mod row;
 mod schedule;
 mod settings;
+mod shifts;
 mod split;
 mod structure;
+mod tangents;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_input;
 #[cfg(test)]
 mod tests_routes;
+#[cfg(test)]
+mod tests_tangents;
 
 pub use bind::{Bound, StepMatrix};
 pub use gate_table::{ADJOINT_BIT, GATES, GateKind, GateSpec};
@@ -41,5 +48,6 @@ pub use parts::{Fixed, Part, Placement, PlannedStep, Segment, Source, Width};
 pub use plan::Plan;
 pub use settings::{Ordering, PlanSettings};
 pub use structure::{CircuitArrays, Condition, Gate, Loaded, Measure, Structure};
+pub use tangents::StepTangents;
 
 pub use crate::scalar::C64;

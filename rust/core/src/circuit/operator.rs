@@ -13,10 +13,100 @@
 //! (`split.rs`), a product of the letters of a Pauli rotation, or a phase.
 
 use super::C64;
+use super::bind::StepMatrix;
 use super::chain::Chain;
-use super::matrix::{IDENTITY2, Matrix2, ONE, ZERO};
+use super::gate_table::GateKind;
+use super::matrix::{IDENTITY2, Matrix2, ONE, ZERO, adjoint_in_place};
+use super::part_matrices::misplaced;
+use super::parts::{Part, Source};
+use super::row::Row;
+use super::split::split;
+use super::structure::Gate;
+use crate::error::Result;
 use crate::operator::{Block, ChainOperator, OperatorSite};
 use crate::pauli::Pauli;
+
+impl Row<'_> {
+    pub(super) fn chain_step(&self, parts: &[Part], chains: &[Chain]) -> Result<StepMatrix> {
+        let (chain, gate) = self.chain_of(parts, chains)?;
+        if !self.acts(&gate) {
+            return Ok(StepMatrix::One(IDENTITY2));
+        }
+        let (controls, places) = chain.places.split_at(gate.controls.len());
+        let targets = match self.phase(&gate) {
+            Some(factor) => Targets::Phase(factor),
+            None => Targets::Tensors(self.target_tensors(&gate, &from_the_left(places))?),
+        };
+        let operator = assemble(chain, (controls, gate.control_values), targets);
+        Ok(StepMatrix::Chain(operator))
+    }
+
+    /// The gate that a chain step is made of, and where its wires are.
+    pub(super) fn chain_of<'a>(
+        &self,
+        parts: &[Part],
+        chains: &'a [Chain],
+    ) -> Result<(&'a Chain, Gate<'_>)> {
+        let chain = match parts {
+            &[Part { source: Source::Chain { chain }, .. }] => chains.get(chain as usize),
+            _ => None,
+        };
+        let chain = chain.ok_or_else(|| misplaced(parts))?;
+        Ok((chain, self.structure.gate(chain.gate as usize)))
+    }
+
+    /// The tensors of the gate on its targets, or with controls those of the gate minus 1; `order`
+    /// lists the targets from the left.
+    fn target_tensors(&self, gate: &Gate<'_>, order: &[usize]) -> Result<Vec<OperatorSite>> {
+        match gate.spec.kind {
+            GateKind::PauliRotation { .. } => {
+                Ok(rotation_tensors(&word(gate, order), self.rotation_factors(gate)))
+            }
+            _ => split(&self.target_entries(gate)?, order),
+        }
+    }
+
+    /// The matrix of the gate on its targets, or with controls that of the gate minus 1.
+    pub(super) fn target_entries(&self, gate: &Gate<'_>) -> Result<Vec<C64>> {
+        let mut entries = match gate.spec.kind {
+            GateKind::Many(matrix) => matrix(self.own_parameters(gate)),
+            GateKind::UserMany => self.entries(gate).to_vec(),
+            _ if gate.wires.len() == 1 => self.target2(gate)?.to_vec(),
+            _ => self.target4(gate)?.to_vec(),
+        };
+        let side = 1 << gate.wires.len();
+        if gate.adjoint && matches!(gate.spec.kind, GateKind::Many(_) | GateKind::UserMany) {
+            adjoint_in_place(&mut entries, side);
+        }
+        if !gate.controls.is_empty() {
+            entries.iter_mut().step_by(side + 1).for_each(|x| *x -= ONE);
+        }
+        Ok(entries)
+    }
+
+    /// a and b of exp(−iθ/2 · P) = a·1 + b·P, or with controls of that minus 1.
+    pub(super) fn rotation_factors(&self, gate: &Gate<'_>) -> [C64; 2] {
+        let angle = self.angle(gate);
+        let (sin, cos) = (angle / 2.0).sin_cos();
+        // cos(θ/2) − 1, without cancellation.
+        let minus_one = !gate.controls.is_empty();
+        let stay = if minus_one { -2.0 * (angle / 4.0).sin().powi(2) } else { cos };
+        [C64::new(stay, 0.0), C64::new(0.0, -sin)]
+    }
+}
+
+/// The positions of `places` from the leftmost to the rightmost.
+pub(super) fn from_the_left(places: &[u32]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..places.len()).collect();
+    order.sort_unstable_by_key(|&wire| places[wire]);
+    order
+}
+
+/// The letters of a Pauli rotation's targets in `order`.
+pub(super) fn word(gate: &Gate<'_>, order: &[usize]) -> Vec<Pauli> {
+    let letters: Vec<Pauli> = gate.acting_letters().collect();
+    order.iter().map(|&wire| letters[wire]).collect()
+}
 
 /// What a gate does to its targets where its controls agree.
 pub(super) enum Targets {
@@ -55,48 +145,61 @@ pub(super) fn assemble(
         let weight = if at == 0 { factor } else { ONE };
         projector[place as usize] = Some(project(value, weight));
     }
-    let shift = usize::from(controlled);
     let mut sites = Vec::with_capacity(n_sites);
     for (at, (own, projector)) in own.into_iter().zip(projector).enumerate() {
         let site = own.unwrap_or_else(|| pass(width, projector.unwrap_or(IDENTITY2)));
         width = site.right;
-        let (first, last) = (at == 0, at + 1 == n_sites);
-        let mut blocks: Vec<Block> = Vec::with_capacity(site.blocks.len() + shift);
+        let mut site = acting_way(chain, controlled, at, site);
         if controlled {
-            blocks.push(Block { left: 0, right: 0, matrix: IDENTITY2 });
+            site.blocks.insert(0, Block { left: 0, right: 0, matrix: IDENTITY2 });
         }
-        blocks.extend(site.blocks.into_iter().map(|block| Block {
-            // At the ends both ways share the only index.
-            left: if first { 0 } else { block.left + shift },
-            right: if last { 0 } else { block.right + shift },
-            matrix: block.matrix,
-        }));
-        sites.push(OperatorSite {
-            left: if first { 1 } else { site.left + shift },
-            right: if last { 1 } else { site.right + shift },
-            blocks,
-        });
+        sites.push(site);
     }
     ChainOperator { sites }
 }
 
+/// `site` at place `at` of the operator, with room for the identity way beside it.
+pub(super) fn acting_way(
+    chain: &Chain,
+    controlled: bool,
+    at: usize,
+    site: OperatorSite,
+) -> OperatorSite {
+    let shift = usize::from(controlled);
+    let (first, last) = (at == 0, at + 1 == chain.sites());
+    let blocks = site.blocks.into_iter().map(|block| Block {
+        // At the ends both ways share the only index.
+        left: if first { 0 } else { block.left + shift },
+        right: if last { 0 } else { block.right + shift },
+        matrix: block.matrix,
+    });
+    OperatorSite {
+        blocks: blocks.collect(),
+        left: if first { 1 } else { site.left + shift },
+        right: if last { 1 } else { site.right + shift },
+    }
+}
+
 /// Hands every index on, with `matrix` on the way.
-fn pass(width: usize, matrix: Matrix2) -> OperatorSite {
+pub(super) fn pass(width: usize, matrix: Matrix2) -> OperatorSite {
     let blocks = (0..width).map(|index| Block { left: index, right: index, matrix });
     OperatorSite { left: width, right: width, blocks: blocks.collect() }
 }
 
 /// `weight` times the projector on `value`.
-fn project(value: u8, weight: C64) -> Matrix2 {
+pub(super) fn project(value: u8, weight: C64) -> Matrix2 {
     if value == 0 { [weight, ZERO, ZERO, ZERO] } else { [ZERO, ZERO, ZERO, weight] }
 }
 
-/// exp(−iθ/2 · P), or with `minus_one` that minus 1, for a word of letters in the order of sites.
-pub(super) fn rotation_tensors(word: &[Pauli], angle: f64, minus_one: bool) -> Vec<OperatorSite> {
-    let (sin, cos) = (angle / 2.0).sin_cos();
-    // cos(θ/2) − 1, without cancellation.
-    let stay = if minus_one { -2.0 * (angle / 4.0).sin().powi(2) } else { cos };
-    let factors = [C64::new(stay, 0.0), C64::new(0.0, -sin)];
+/// `factors[0]`·1 + `factors[1]`·P for the word P of letters in the order of sites; the first tensor
+/// has the factors.
+pub(super) fn rotation_tensors(word: &[Pauli], factors: [C64; 2]) -> Vec<OperatorSite> {
+    if let &[letter] = word {
+        // One site, one block.
+        let (one, letter) = (Pauli::I.matrix(), letter.matrix());
+        let matrix = std::array::from_fn(|at| factors[0] * one[at] + factors[1] * letter[at]);
+        return vec![pass(1, matrix)];
+    }
     let last = word.len().saturating_sub(1);
     let tensors = word.iter().enumerate().map(|(at, letter)| {
         let (left, right) = (if at == 0 { 1 } else { 2 }, if at == last { 1 } else { 2 });

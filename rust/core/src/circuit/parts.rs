@@ -64,6 +64,12 @@ pub enum Placement {
     Reversed,
 }
 
+impl Placement {
+    pub(super) fn is_on_one_site(self) -> bool {
+        matches!(self, Self::First | Self::Second)
+    }
+}
+
 /// A matrix that no parameter moves and that no gate of the circuit is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fixed {

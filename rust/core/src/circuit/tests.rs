@@ -11,7 +11,7 @@ use crate::operator::ChainOperator;
 use crate::pauli::Pauli;
 
 /// splitmix64.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -22,16 +22,16 @@ impl Random {
         x ^ (x >> 31)
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    pub(super) fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
-    fn angle(&mut self) -> f64 {
+    pub(super) fn angle(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64 * 14.0 - 7.0
     }
 
     /// `count` of the numbers below `end`, in random order.
-    fn distinct(&mut self, count: usize, end: usize) -> Vec<u32> {
+    pub(super) fn distinct(&mut self, count: usize, end: usize) -> Vec<u32> {
         let mut all: Vec<u32> = (0..end as u32).collect();
         for at in 0..count {
             let other = at + self.below(end - at);
@@ -70,7 +70,7 @@ fn unitary(wires: usize, random: &mut Random) -> Vec<C64> {
 }
 
 /// All entries of an operator, row-major, first site most significant.
-fn matrix_of(operator: &ChainOperator) -> Vec<C64> {
+pub(super) fn matrix_of(operator: &ChainOperator) -> Vec<C64> {
     let mut partial = vec![vec![ONE]];
     let mut side = 1;
     for site in &operator.sites {
@@ -93,18 +93,18 @@ fn matrix_of(operator: &ChainOperator) -> Vec<C64> {
 /// The arrays of a circuit, with its row of numbers.
 #[derive(Default)]
 pub(super) struct Circuit {
-    n_wires: usize,
-    gates: Vec<u16>,
+    pub(super) n_wires: usize,
+    pub(super) gates: Vec<u16>,
     wire_counts: Vec<u32>,
     wires: Vec<u32>,
-    letters: Vec<u8>,
+    pub(super) letters: Vec<u8>,
     control_counts: Vec<u32>,
     control_values: Vec<u8>,
     pub(super) parameters: Vec<f64>,
-    matrices: Vec<C64>,
+    pub(super) matrices: Vec<C64>,
 }
 
-fn id(name: &str) -> u16 {
+pub(super) fn id(name: &str) -> u16 {
     GATES.iter().position(|spec| spec.name == name).map_or(u16::MAX, |id| id as u16)
 }
 
@@ -134,7 +134,7 @@ impl Circuit {
         self
     }
 
-    fn add_random(&mut self, id: usize, random: &mut Random) {
+    pub(super) fn add_random(&mut self, id: usize, random: &mut Random) {
         let spec = &GATES[id];
         let targets = match (spec.kind, spec.wires) {
             // Measurements are no matrices.

@@ -20,17 +20,41 @@ pub fn matrix_mut<T>(entries: &mut [T], rows: usize, cols: usize) -> MatMut<'_, 
 
 /// `out = a · b`
 pub fn times<T: Scalar>(out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
-    matmul_with_conj(out, Accum::Replace, a, Conj::No, b, Conj::No, T::ONE, Par::Seq);
+    product(out, Accum::Replace, (a, Conj::No), (b, Conj::No));
 }
 
 /// `out = aᴴ · b`
 pub fn adjoint_times<T: Scalar>(out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
-    matmul_with_conj(out, Accum::Replace, a.transpose(), Conj::Yes, b, Conj::No, T::ONE, Par::Seq);
+    product(out, Accum::Replace, (a.transpose(), Conj::Yes), (b, Conj::No));
 }
 
 /// `out = a · bᴴ`
 pub fn times_adjoint<T: Scalar>(out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
-    matmul_with_conj(out, Accum::Replace, a, Conj::No, b.transpose(), Conj::Yes, T::ONE, Par::Seq);
+    product(out, Accum::Replace, (a, Conj::No), (b.transpose(), Conj::Yes));
+}
+
+/// `out += a · b`
+pub fn add_times<T: Scalar>(out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    product(out, Accum::Add, (a, Conj::No), (b, Conj::No));
+}
+
+/// `out += aᴴ · b`
+pub fn add_adjoint_times<T: Scalar>(out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    product(out, Accum::Add, (a.transpose(), Conj::Yes), (b, Conj::No));
+}
+
+/// `out += a · bᴴ`
+pub fn add_times_adjoint<T: Scalar>(out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    product(out, Accum::Add, (a, Conj::No), (b.transpose(), Conj::Yes));
+}
+
+fn product<T: Scalar>(
+    out: MatMut<'_, T>,
+    accumulate: Accum,
+    (a, conj_a): (MatRef<'_, T>, Conj),
+    (b, conj_b): (MatRef<'_, T>, Conj),
+) {
+    matmul_with_conj(out, accumulate, a, conj_a, b, conj_b, T::ONE, Par::Seq);
 }
 
 /// Lower triangle of `out = aᴴ · a`: 1.6 to 1.9 times cheaper than the product. The strict upper

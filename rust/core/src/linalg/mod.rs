@@ -10,10 +10,13 @@ mod svd;
 mod truncate;
 
 pub use eigh::leading_eigenpairs;
-pub use gemm::{adjoint_times, gram, matrix, matrix_mut, times, times_adjoint};
+pub use gemm::{
+    add_adjoint_times, add_times, add_times_adjoint, adjoint_times, gram, matrix, matrix_mut,
+    times, times_adjoint,
+};
 pub use qr::{ThinQr, thin_qr};
 pub use svd::{RightFactors, right_singular_vectors};
-pub use truncate::{Cut, Method, MethodCounts, Truncation, truncate};
+pub use truncate::{Cut, Dropped, Method, MethodCounts, Truncation, truncate};
 
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 

@@ -22,8 +22,23 @@ use crate::scalar::{C64, Scalar};
 const GRAM_RESOLUTION: f64 = 1e-14;
 /// Relative weight down to which a Gram eigenvector is clear of the dropped ones by 1e-15 in weight.
 const GRAM_CLEAR: f64 = 1e-8;
+/// Relative weight down to which the directions of a Gram matrix are within 1e-6 of orthogonal ones.
+const GRAM_ALIGNED: f64 = 1e-10;
 /// A QR factorization first pays when the matrix is at least this much wider than tall.
 const QR_FIRST: f64 = 0.75;
+
+/// Relative gap below which a cut made by the limit looks for a wider one.
+const NARROW: f64 = 1e-2;
+/// Share of the kept weights among which it looks: one in so many.
+const WINDOW: usize = 20;
+/// Relative gap below which two weights are one.
+const DEGENERATE: f64 = 1e-10;
+/// Dropped weights that sum to less than this share of the smallest kept one count as 0: in a derivative
+/// they matter by the root of it.
+const NOTHING_BESIDE: f64 = 1e-22;
+/// Share of the largest weight below which a direction has no weight, and no derivative can tell what
+/// becomes of it.
+const NO_WEIGHT: f64 = 1e-24;
 
 /// How to find the leading right singular vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +65,8 @@ pub struct Truncation {
     /// Whether the smallest weights are expected below what a Gram matrix resolves; then `Auto`
     /// goes to the SVD at once. A hint: it changes the cost, not what is kept.
     pub small_weights_expected: bool,
+    /// Whether the dropped directions are wanted, too, every weight resolved: a derivative needs them.
+    pub keep_dropped: bool,
 }
 
 /// How many truncations each method served.
@@ -85,11 +102,38 @@ pub struct Cut {
     pub total_weight: f64,
     /// Whether `limit` made the cut.
     pub saturated: bool,
+    /// `(m_k − m_d) / m_k` of the last kept and the first dropped weight where `limit` made the cut,
+    /// else 1.
+    pub gap: f64,
+    /// Whether fewer were kept than `limit` allows, for the sake of the gap.
+    pub shifted: bool,
     /// What was used.
     pub methods: MethodCounts,
+    /// The dropped directions, if asked for.
+    pub dropped: Option<Dropped>,
+}
+
+/// Directions that a truncation dropped.
+#[derive(Debug, Clone)]
+pub struct Dropped {
+    /// As [`Cut::vectors`], cols × dropped: those whose weights are not nothing beside the smallest
+    /// kept weight. All other directions count as dropped with weight 0.
+    pub vectors: Vec<C64>,
+    /// Their squared singular values, descending.
+    pub weights: Vec<f64>,
+    /// Whether directions that the rank bound allows were dropped because they have no weight at all:
+    /// there the truncated state has a corner as a function of what θ depends on.
+    pub corner: bool,
 }
 
 impl Cut {
+    /// Squared singular values of the kept directions.
+    #[must_use]
+    pub fn kept_weights(&self) -> Vec<f64> {
+        let kept = self.total_weight * (1.0 - self.discarded);
+        self.schmidt.iter().map(|s| s * s * kept).collect()
+    }
+
     /// Number of kept singular values.
     #[must_use]
     pub fn rank(&self) -> usize {
@@ -134,8 +178,10 @@ pub fn truncate(
     let choice = choose_rank(&weights, bound, policy, policy.noise_floor * policy.noise_floor)
         .ok_or_else(zero_state)?;
     let mut vectors = factors.vectors;
-    vectors.truncate(theta.ncols() * choice.rank);
-    Ok(choice.into_cut(vectors, &weights, 0.0, methods))
+    let cols = theta.ncols();
+    let dropped = policy.keep_dropped.then(|| choice.dropped(&vectors, &weights, bound, cols));
+    vectors.truncate(cols * choice.rank);
+    Ok(choice.into_cut(vectors, &weights, 0.0, methods, dropped))
 }
 
 enum Attempted {
@@ -174,7 +220,8 @@ fn by_gram(
         }
         None => gram(matrix_mut(&mut m, n, n), theta),
     }
-    let wanted = policy.limit.map_or(bound, |limit| bound.min(limit)).max(1);
+    let limit = policy.limit.filter(|_| !policy.keep_dropped);
+    let wanted = limit.map_or(bound, |limit| bound.min(limit)).max(1);
     let Some((weights, mut vectors)) = leading_eigenpairs(&mut m, n, wanted, workspace) else {
         return Attempted::Failed;
     };
@@ -188,8 +235,9 @@ fn by_gram(
         return Attempted::Unresolved;
     };
     if policy.method == Method::Auto {
-        // Noise floor and cutoff decide the rank only where they lie above the resolution.
-        let coarse = noise.max(policy.cutoff) >= GRAM_RESOLUTION;
+        // Noise floor and cutoff decide the rank only where they lie above the resolution; whether a
+        // dropped weight is small or nothing, only the SVD can tell.
+        let coarse = noise.max(policy.cutoff) >= GRAM_RESOLUTION && !policy.keep_dropped;
         let structural = choice.saturated || choice.rank == bound || coarse;
         let smallest = weights[choice.rank - 1] / weights[0];
         let dropped: f64 = weights[choice.rank..].iter().filter(|w| **w > floor * weights[0]).sum();
@@ -200,31 +248,58 @@ fn by_gram(
             || smallest >= GRAM_CLEAR
             || dropped >= mixing * weights[0]
             || (coarse && smallest > GRAM_RESOLUTION);
-        if !(structural && smallest > GRAM_RESOLUTION && harmless) {
+        let least = if policy.keep_dropped { GRAM_ALIGNED } else { GRAM_RESOLUTION };
+        if !(structural && smallest > least && harmless) {
             return Attempted::Unresolved;
         }
     }
+    let mut dropped = policy.keep_dropped.then(|| choice.dropped(&vectors, &weights, bound, n));
     vectors.truncate(n * choice.rank);
     let mut methods = MethodCounts { gram: 1, ..MethodCounts::default() };
     if let Some(ThinQr { q, fallbacks, .. }) = basis {
         methods.fallbacks += fallbacks;
-        let mut lifted = vec![C64::ZERO; cols * choice.rank];
-        super::times(
-            matrix_mut(&mut lifted, cols, choice.rank),
-            matrix(&q, cols, n),
-            matrix(&vectors, n, choice.rank),
-        );
-        vectors = lifted;
+        let lift = |vectors: &mut Vec<C64>| {
+            let count = vectors.len() / n;
+            let mut lifted = vec![C64::ZERO; cols * count];
+            super::times(
+                matrix_mut(&mut lifted, cols, count),
+                matrix(&q, cols, n),
+                matrix(vectors, n, count),
+            );
+            *vectors = lifted;
+        };
+        lift(&mut vectors);
+        dropped.iter_mut().for_each(|dropped| lift(&mut dropped.vectors));
     }
-    Attempted::Done(choice.into_cut(vectors, &weights, floor, methods))
+    Attempted::Done(choice.into_cut(vectors, &weights, floor, methods, dropped))
 }
 
 struct Choice {
     rank: usize,
     saturated: bool,
+    gap: f64,
+    shifted: bool,
 }
 
 impl Choice {
+    /// The directions behind the kept ones among `vectors`, each of `n` entries.
+    fn dropped(&self, vectors: &[C64], weights: &[f64], bound: usize, n: usize) -> Dropped {
+        let smallest = weights[self.rank - 1];
+        let behind = &weights[self.rank..bound.max(self.rank)];
+        let total: f64 = behind.iter().map(|w| w.max(0.0)).sum();
+        let count = if total > NOTHING_BESIDE * smallest {
+            behind.iter().take_while(|w| **w > NO_WEIGHT * weights[0]).count()
+        } else {
+            0
+        };
+        let next = behind.first().map_or(f64::INFINITY, |w| w.max(0.0));
+        Dropped {
+            vectors: vectors[self.rank * n..(self.rank + count) * n].to_vec(),
+            weights: behind[..count].to_vec(),
+            corner: !self.saturated && next < NO_WEIGHT * weights[0],
+        }
+    }
+
     /// Dropped weights below `floor` of the largest are rounding errors, and not counted.
     fn into_cut(
         self,
@@ -232,18 +307,22 @@ impl Choice {
         weights: &[f64],
         floor: f64,
         methods: MethodCounts,
+        dropped: Option<Dropped>,
     ) -> Cut {
-        let (kept, dropped) = weights.split_at(self.rank);
+        let (kept, behind) = weights.split_at(self.rank);
         let smallest = floor * weights[0];
         let positive = |part: &[f64]| part.iter().filter(|w| **w > smallest).sum::<f64>();
-        let (kept_weight, dropped_weight) = (positive(kept), positive(dropped));
+        let (kept_weight, dropped_weight) = (positive(kept), positive(behind));
         Cut {
             vectors,
             schmidt: kept.iter().map(|w| (w.max(0.0) / kept_weight).sqrt()).collect(),
             discarded: dropped_weight / (kept_weight + dropped_weight),
             total_weight: kept_weight + dropped_weight,
             saturated: self.saturated,
+            gap: self.gap,
+            shifted: self.shifted,
             methods,
+            dropped,
         }
     }
 }
@@ -259,7 +338,37 @@ fn choose_rank(weights: &[f64], bound: usize, policy: &Truncation, noise: f64) -
         tail += weights[rank];
     }
     let limit = policy.limit.unwrap_or(usize::MAX).max(1);
-    Some(Choice { rank: rank.min(limit), saturated: rank > limit })
+    if rank <= limit {
+        return Some(Choice { rank, saturated: false, gap: 1.0, shifted: false });
+    }
+    let kept = clear_cut(weights, limit, noise * largest);
+    Some(Choice { rank: kept, saturated: true, gap: gap_at(weights, kept), shifted: kept < limit })
+}
+
+/// Relative gap of the weights on either side of a cut that keeps `kept`.
+fn gap_at(weights: &[f64], kept: usize) -> f64 {
+    1.0 - weights[kept].max(0.0) / weights[kept - 1]
+}
+
+/// Where to cut weights of which `limit` may be kept: there, or where fewer are kept if the cut would
+/// run between weights that nearly coincide.
+///
+/// Which of two equal weights is kept is an accident of rounding, and a derivative grows like the
+/// inverse gap. So a narrow cut moves to the widest gap among the last twentieth of the kept weights,
+/// and one that rounding alone decides to the nearest gap, however far. `noise` is the weight of
+/// rounding errors. If all weights coincide the cut stays.
+fn clear_cut(weights: &[f64], limit: usize, noise: f64) -> usize {
+    if gap_at(weights, limit) >= NARROW {
+        return limit;
+    }
+    let gap = |kept: &usize| gap_at(weights, *kept);
+    let widest = (limit - limit / WINDOW..=limit).max_by(|a, b| gap(a).total_cmp(&gap(b)));
+    let found = widest.unwrap_or(limit);
+    let clear = |kept: usize| {
+        let difference = weights[kept - 1] - weights[kept];
+        difference > (DEGENERATE * weights[kept - 1]).max(noise)
+    };
+    (1..=found).rev().find(|kept| clear(*kept)).unwrap_or(limit)
 }
 
 fn zero_state() -> Error {

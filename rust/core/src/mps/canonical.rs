@@ -29,6 +29,7 @@ pub(crate) fn keeping_all(noise_floor: f64) -> Truncation {
         noise_floor,
         method: Method::Auto,
         small_weights_expected: false,
+        keep_dropped: false,
     }
 }
 

@@ -16,29 +16,51 @@
 //!    `X ← C_i·X·Vᴴ`. The last one, `C_a·X`, is the new leftmost tensor: no inverse of a weight is
 //!    ever taken (Hastings 2009, there for two sites).
 
+use std::f64::consts::LN_2;
+
 use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::linalg::{
     MethodCounts, ThinQr, Truncation, Workspace, matrix, matrix_mut, thin_qr, times, truncate,
 };
 use crate::mps::SiteTensor;
-use crate::mps::two_site::{BondUpdate, SMALL_NORM, StepUpdate, rounded_norm, weighted_norm};
+use crate::mps::two_site::{
+    BondUpdate, CutRecord, SMALL_NORM, StepUpdate, rounded_norm, weighted_norm,
+};
 use crate::operator::{ChainOperator, OperatorSite};
 use crate::scalar::{C64, Scalar};
 
 /// One site of the chain C, in factors: the entries of B in double precision, and W.
-struct Factors<'a> {
+pub(crate) struct Factors<'a> {
     /// Bonds of B.
-    l: usize,
-    r: usize,
-    b: Vec<C64>,
-    w: &'a OperatorSite,
+    pub l: usize,
+    pub r: usize,
+    pub b: Vec<C64>,
+    pub w: &'a OperatorSite,
 }
 
 /// `R_i`: rows × (l w), l running fastest.
-struct Carry {
-    rows: usize,
-    entries: Vec<C64>,
+pub(crate) struct Carry {
+    pub rows: usize,
+    pub entries: Vec<C64>,
+    /// Power of two that it was multiplied by.
+    pub scale: f64,
+}
+
+/// The sites of a chain.
+pub(crate) fn factors<'a, T: Scalar>(
+    tensors: &[SiteTensor<T>],
+    operator: &'a ChainOperator,
+) -> Vec<Factors<'a>> {
+    let sites = tensors.iter().zip(&operator.sites);
+    sites
+        .map(|(tensor, w)| Factors {
+            l: tensor.left,
+            r: tensor.right,
+            b: tensor.entries.iter().map(|x| x.to_c64()).collect(),
+            w,
+        })
+        .collect()
 }
 
 /// Most numbers that the step on tensors of these bonds holds at once besides the state: all R and
@@ -66,16 +88,7 @@ pub(crate) fn apply_chain<T: Scalar>(
     workspace: &mut Workspace,
     cancel: &Cancel,
 ) -> Result<StepUpdate<T>> {
-    let chain: Vec<Factors<'_>> = tensors
-        .iter()
-        .zip(&operator.sites)
-        .map(|(tensor, w)| Factors {
-            l: tensor.left,
-            r: tensor.right,
-            b: tensor.entries.iter().map(|x| x.to_c64()).collect(),
-            w,
-        })
-        .collect();
+    let chain = factors(tensors, operator);
     let mut methods = MethodCounts::default();
     let carries = orthogonalise(&chain, left_schmidt, &mut methods, workspace, cancel)?;
 
@@ -83,6 +96,7 @@ pub(crate) fn apply_chain<T: Scalar>(
     let mut log_norm_taken_out = 0.0;
     let mut sites = Vec::with_capacity(chain.len());
     let mut bonds = Vec::with_capacity(truncations.len());
+    let (mut cuts, mut left_scale) = (Vec::new(), 1.0);
     let mut x = identity(outer);
     let mut columns = outer;
     for (i, site) in chain.iter().enumerate().rev() {
@@ -92,7 +106,9 @@ pub(crate) fn apply_chain<T: Scalar>(
         let Some(truncation) = i.checked_sub(1).and_then(|bond| truncations.get(bond)) else {
             // B'_a[l, p, x] = Σ C_a[l, p, (r w')] · X[(r w'), x]
             let mut entries = y;
-            log_norm_taken_out += rescue(&mut entries, |at| left_schmidt[at % site.l]);
+            let exponent = rescue(&mut entries, |at| left_schmidt[at % site.l]);
+            log_norm_taken_out += 2.0 * exponent * LN_2;
+            left_scale = (-exponent).exp2();
             let exact = T::ROUNDS.then(|| weighted_norm(&entries, left_schmidt));
             let entries: Vec<T> = entries.into_iter().map(T::from_c64).collect();
             if let Some(exact) = exact {
@@ -110,7 +126,7 @@ pub(crate) fn apply_chain<T: Scalar>(
             matrix(&y, rows, 2 * columns),
         );
         let theta = matrix(&theta, carry.rows, 2 * columns);
-        let cut = truncate(theta, rows, truncation, workspace)?;
+        let mut cut = truncate(theta, rows, truncation, workspace)?;
         methods.add(cut.methods);
         let kept = cut.rank();
         // X'[(l w), k] = Σ_{p x} Y[(l w), (p x)] · conj(V[k, (p x)])
@@ -120,7 +136,9 @@ pub(crate) fn apply_chain<T: Scalar>(
             matrix(&y, rows, 2 * columns),
             matrix(&cut.vectors, 2 * columns, kept),
         );
-        log_norm_taken_out += rescue(&mut x, |_| 1.0);
+        let exponent = rescue(&mut x, |_| 1.0);
+        log_norm_taken_out += 2.0 * exponent * LN_2;
+        cuts.extend(CutRecord::take(&mut cut, (-exponent).exp2()));
         if T::ROUNDS {
             let vectors = cut.vectors.chunks_exact(2 * columns).zip(&cut.schmidt);
             let norm: f64 = vectors.map(|(vector, s)| s * s * rounded_norm::<T>(vector)).sum();
@@ -134,27 +152,25 @@ pub(crate) fn apply_chain<T: Scalar>(
             }
         }
         sites.push(SiteTensor { left: kept, right: columns, entries });
-        bonds.push(BondUpdate {
-            schmidt: cut.schmidt,
-            discarded: cut.discarded,
-            saturated: cut.saturated,
-        });
+        bonds.push(BondUpdate::take(&mut cut));
         columns = kept;
     }
     sites.reverse();
     bonds.reverse();
-    Ok(StepUpdate { sites, bonds, log_norm_taken_out, methods })
+    cuts.reverse();
+    Ok(StepUpdate { sites, bonds, log_norm_taken_out, methods, left_scale, cuts })
 }
 
 /// `R_i` of every site, from the left.
-fn orthogonalise(
+pub(crate) fn orthogonalise(
     chain: &[Factors<'_>],
     left_schmidt: &[f64],
     methods: &mut MethodCounts,
     workspace: &mut Workspace,
     cancel: &Cancel,
 ) -> Result<Vec<Carry>> {
-    let mut carry = Carry { rows: left_schmidt.len(), entries: identity(left_schmidt.len()) };
+    let entries = identity(left_schmidt.len());
+    let mut carry = Carry { rows: left_schmidt.len(), entries, scale: 1.0 };
     for (at, s) in left_schmidt.iter().enumerate() {
         carry.entries[at * (carry.rows + 1)] = C64::new(*s, 0.0);
     }
@@ -170,8 +186,8 @@ fn orthogonalise(
             let ThinQr { r: mut entries, fallbacks, .. } = thin_qr(&n, rows, columns, workspace)?;
             methods.fallbacks += fallbacks;
             // Its size says nothing: the cuts are relative, and the norm stays with X.
-            rescue(&mut entries, |_| 1.0);
-            Some(Carry { rows: rows.min(columns), entries })
+            let exponent = rescue(&mut entries, |_| 1.0);
+            Some(Carry { rows: rows.min(columns), entries, scale: (-exponent).exp2() })
         };
         carries.push(carry);
         match next {
@@ -183,15 +199,33 @@ fn orthogonalise(
 }
 
 impl Factors<'_> {
-    /// `N[(k p), (r w')] = Σ_{l w} R[k, (l w)] · C[(l w), p, (r w')]`
-    fn onto_left(&self, carry: &Carry) -> Vec<C64> {
-        let (k, l, r, w) = (carry.rows, self.l, self.r, self.w);
-        // M[k, (p r), w] = Σ_l R[k, l, w] · B[l, (p r)]
-        let mut m = vec![C64::ZERO; k * 2 * r * w.left];
+    /// `M[k, (p r), w] = Σ_l R[k, l, w] · B[l, (p r)]`
+    pub fn half_left(&self, carry: &Carry) -> Vec<C64> {
+        let (k, l, r) = (carry.rows, self.l, self.r);
+        let mut m = vec![C64::ZERO; k * 2 * r * self.w.left];
         let parts = m.chunks_exact_mut(k * 2 * r).zip(carry.entries.chunks_exact(k * l));
         for (out, part) in parts {
             times(matrix_mut(out, k, 2 * r), matrix(part, k, l), matrix(&self.b, l, 2 * r));
         }
+        m
+    }
+
+    /// `M[(l p), (w' x)] = Σ_r B[(l p), r] · X[r, (w' x)]`, X with `columns` columns.
+    pub fn half_right(&self, x: &[C64], columns: usize) -> Vec<C64> {
+        let (l, r, w) = (self.l, self.r, self.w);
+        let mut m = vec![C64::ZERO; 2 * l * w.right * columns];
+        times(
+            matrix_mut(&mut m, 2 * l, w.right * columns),
+            matrix(&self.b, 2 * l, r),
+            matrix(x, r, w.right * columns),
+        );
+        m
+    }
+
+    /// `N[(k p), (r w')] = Σ_{l w} R[k, (l w)] · C[(l w), p, (r w')]`
+    pub fn onto_left(&self, carry: &Carry) -> Vec<C64> {
+        let (k, r, w) = (carry.rows, self.r, self.w);
+        let m = self.half_left(carry);
         // N[k, p, r, w'] = Σ_{w p'} W[w, p, p', w'] · M[k, p', r, w]
         let mut n = vec![C64::ZERO; k * 2 * r * w.right];
         for block in &w.blocks {
@@ -203,15 +237,9 @@ impl Factors<'_> {
     }
 
     /// `Y[(l w), (p x)] = Σ_{r w'} C[(l w), p, (r w')] · X[(r w'), x]`, X with `columns` columns.
-    fn onto_right(&self, x: &[C64], columns: usize) -> Vec<C64> {
-        let (l, r, w) = (self.l, self.r, self.w);
-        // M[(l p), (w' x)] = Σ_r B[(l p), r] · X[r, (w' x)]
-        let mut m = vec![C64::ZERO; 2 * l * w.right * columns];
-        times(
-            matrix_mut(&mut m, 2 * l, w.right * columns),
-            matrix(&self.b, 2 * l, r),
-            matrix(x, r, w.right * columns),
-        );
+    pub fn onto_right(&self, x: &[C64], columns: usize) -> Vec<C64> {
+        let (l, w) = (self.l, self.w);
+        let m = self.half_right(x, columns);
         // Y[l, w, p, x] = Σ_{w' p'} W[w, p, p', w'] · M[l, p', w', x]
         let mut y = vec![C64::ZERO; 2 * l * w.left * columns];
         for (to, from) in y.chunks_exact_mut(2 * l * w.left).zip(m.chunks_exact(2 * l * w.right)) {
@@ -238,7 +266,7 @@ fn add_block(to: &mut [C64], from: &[C64], matrix: &[C64; 4]) {
 }
 
 /// `to += a·x + b·y`, sparing what is zero: most blocks are diagonal.
-fn add_two(to: &mut [C64], a: C64, x: &[C64], b: C64, y: &[C64]) {
+pub(crate) fn add_two(to: &mut [C64], a: C64, x: &[C64], b: C64, y: &[C64]) {
     match (a == C64::ZERO, b == C64::ZERO) {
         (true, true) => {}
         (false, true) => to.iter_mut().zip(x).for_each(|(to, x)| *to += a * x),
@@ -250,7 +278,7 @@ fn add_two(to: &mut [C64], a: C64, x: &[C64], b: C64, y: &[C64]) {
 }
 
 /// Takes a power of two out of `entries` if their squared norm, each weighted, is small: exact, and
-/// before it could underflow. Returns the logarithm of the squared norm taken out.
+/// before it could underflow. Returns its exponent: `entries` were `returned · 2^exponent`.
 fn rescue(entries: &mut [C64], weight: impl Fn(usize) -> f64) -> f64 {
     let total: f64 =
         entries.iter().enumerate().map(|(at, x)| x.norm_sqr() * weight(at).powi(2)).sum();
@@ -261,10 +289,10 @@ fn rescue(entries: &mut [C64], weight: impl Fn(usize) -> f64) -> f64 {
     let exponent = (total.log2() / 2.0).round();
     let factor = (-exponent).exp2();
     entries.iter_mut().for_each(|x| *x *= factor);
-    2.0 * exponent * std::f64::consts::LN_2
+    exponent
 }
 
-fn identity(side: usize) -> Vec<C64> {
+pub(crate) fn identity(side: usize) -> Vec<C64> {
     let mut entries = vec![C64::ZERO; side * side];
     entries.iter_mut().step_by(side + 1).for_each(|x| *x = C64::ONE);
     entries

@@ -35,6 +35,9 @@ pub(crate) struct Environments<'a, T> {
 struct Contracted<T> {
     left: Vec<Vec<T>>,
     right: Vec<Vec<T>>,
+    /// What each was divided by on the way from its neighbour.
+    left_scales: Vec<f64>,
+    right_scales: Vec<f64>,
 }
 
 impl<'a, T: Scalar> Environments<'a, T> {
@@ -42,23 +45,25 @@ impl<'a, T: Scalar> Environments<'a, T> {
         let contracted = if readout == Readout::State {
             let n = state.n_sites();
             let mut product = Vec::new();
-            let mut left = vec![vec![T::ONE]];
+            let (mut left, mut left_scales) = (vec![vec![T::ONE]], vec![1.0]);
             for site in &state.sites[..n - 1] {
                 cancel.check()?;
                 let mut next = transfer(&left[left.len() - 1], site, site, &mut product);
-                scale_to_one(&mut next);
+                left_scales.push(scale_to_one(&mut next).exp());
                 left.push(next);
             }
-            let mut right = vec![vec![T::ONE]];
+            let (mut right, mut right_scales) = (vec![vec![T::ONE]], vec![1.0]);
             for site in state.sites[1..].iter().rev() {
                 cancel.check()?;
                 let mut next = transfer_from_right(&right[right.len() - 1], site, &mut product);
-                scale_to_one(&mut next);
+                right_scales.push(scale_to_one(&mut next).exp());
                 right.push(next);
             }
             right.push(Vec::new());
+            right_scales.push(1.0);
             right.reverse();
-            Some(Contracted { left, right })
+            right_scales.reverse();
+            Some(Contracted { left, right, left_scales, right_scales })
         } else {
             None
         };
@@ -86,6 +91,13 @@ impl<'a, T: Scalar> Environments<'a, T> {
     /// Environment right of `site`; `None` is the identity.
     pub(crate) fn right(&self, site: usize) -> Option<&[T]> {
         self.contracted.as_ref().map(|contracted| contracted.right[site + 1].as_slice())
+    }
+
+    /// What the environments left of each site, and those right of the site before it, were divided by
+    /// on the way from their neighbours; `None` where they are not contracted.
+    pub(crate) fn scales(&self) -> Option<(&[f64], &[f64])> {
+        let contracted = self.contracted.as_ref()?;
+        Some((&contracted.left_scales, &contracted.right_scales))
     }
 
     /// `Σ_{c d} E[c d] R[c d]` at the bond right of `site`.

@@ -8,7 +8,8 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::linalg::{Method, MethodCounts, Truncation};
 use crate::mps::chain::{apply_chain, working_entries};
-use crate::mps::two_site::{Scratches, StepUpdate, apply_one_site, apply_two_site};
+use crate::mps::tape::{Record, Tape};
+use crate::mps::two_site::{BondUpdate, Scratches, StepUpdate, apply_one_site, apply_two_site};
 use crate::mps::{Mps, SiteTensor, canonicalise};
 use crate::operator::ChainOperator;
 use crate::scalar::{C64, Scalar};
@@ -18,7 +19,7 @@ use crate::scalar::{C64, Scalar};
 const SMALL_WEIGHT: f64 = 1e-12;
 /// Below this many floating-point operations a level runs on one thread: handing out tasks would
 /// cost more.
-const WORTH_SHARING: f64 = 2e6;
+pub(crate) const WORTH_SHARING: f64 = 2e6;
 
 /// What a step applies.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +88,11 @@ pub struct EvolutionLog {
     pub discarded_on_bond: Vec<f64>,
     /// Bonds (right of each site but the last) that a limit cut at some step.
     pub saturated: Vec<bool>,
+    /// Least relative gap between the last kept and the first dropped weight of a cut that a limit
+    /// made; 1 if none did.
+    pub smallest_gap: f64,
+    /// Cuts that kept fewer than their limit, for the sake of the gap.
+    pub shifted_cuts: usize,
     /// Largest bond at any time.
     pub largest_bond: usize,
     /// Most tensor entries between two levels.
@@ -102,6 +108,15 @@ impl EvolutionLog {
     #[must_use]
     pub fn is_lossy(&self) -> bool {
         self.discarded.iter().any(|weight| *weight > 0.0)
+    }
+
+    fn add_bond(&mut self, step: usize, place: usize, bond: &BondUpdate) {
+        self.discarded[step] += bond.discarded;
+        self.discarded_on_bond[place] += bond.discarded;
+        self.saturated[place] |= bond.saturated;
+        self.smallest_gap = self.smallest_gap.min(bond.gap);
+        self.shifted_cuts += usize::from(bond.shifted);
+        self.largest_bond = self.largest_bond.max(bond.schmidt.len());
     }
 }
 
@@ -119,10 +134,25 @@ pub fn evolve<T: Scalar>(
     scratches: &Scratches<T>,
     cancel: &Cancel,
 ) -> Result<EvolutionLog> {
+    evolve_on_tape(state, (steps, levels), evolution, parallelism, scratches, None, cancel)
+}
+
+/// [`evolve`], and what a derivative needs of it on `tape`; there nothing may be swept.
+pub(crate) fn evolve_on_tape<T: Scalar>(
+    state: &mut Mps<T>,
+    (steps, levels): (&[Step], &[Range<usize>]),
+    evolution: &Evolution,
+    parallelism: Parallelism,
+    scratches: &Scratches<T>,
+    mut tape: Option<&mut Tape<T>>,
+    cancel: &Cancel,
+) -> Result<EvolutionLog> {
     let mut log = EvolutionLog {
         discarded: vec![0.0; steps.len()],
         discarded_on_bond: vec![0.0; state.n_sites() - 1],
         saturated: vec![false; state.n_sites() - 1],
+        smallest_gap: 1.0,
+        shifted_cuts: 0,
         largest_bond: state.bond_dims().into_iter().max().unwrap_or(1),
         peak_entries: state.n_entries(),
         methods: MethodCounts::default(),
@@ -130,7 +160,11 @@ pub fn evolve<T: Scalar>(
     };
     let mut entries = state.n_entries();
     let mut since_sweep = 0.0;
+    let taped = tape.is_some();
     for level in levels {
+        if let Some(tape) = &mut tape {
+            tape.begin_level(state);
+        }
         let mut spans = Vec::new();
         for index in level.clone() {
             let step = &steps[index];
@@ -145,7 +179,7 @@ pub fn evolve<T: Scalar>(
         }
         let run = |span: &Span<'_, T>| -> Result<StepUpdate<T>> {
             cancel.check()?;
-            span.run(&state.schmidt, evolution, scratches, cancel)
+            span.run(&state.schmidt, evolution, taped, scratches, cancel)
         };
         let shared = parallelism == Parallelism::Pool
             && spans.len() > 1
@@ -155,7 +189,7 @@ pub fn evolve<T: Scalar>(
         } else {
             spans.iter().map(run).collect()
         };
-        for (span, update) in spans.iter().zip(updates) {
+        for (span, update) in spans.into_iter().zip(updates) {
             let update = update?;
             let site = span.step.site;
             log.methods.add(update.methods);
@@ -165,13 +199,19 @@ pub fn evolve<T: Scalar>(
                 *place = tensor;
             }
             for (at, bond) in update.bonds.into_iter().enumerate() {
-                log.discarded[span.index] += bond.discarded;
-                log.discarded_on_bond[site + at] += bond.discarded;
-                log.saturated[site + at] |= bond.saturated;
-                log.largest_bond = log.largest_bond.max(bond.schmidt.len());
+                log.add_bond(span.index, site + at, &bond);
                 state.schmidt[site + at + 1] = bond.schmidt;
             }
             since_sweep += log.discarded[span.index];
+            if let Some(tape) = &mut tape {
+                tape.push(Record {
+                    step: span.index,
+                    tensors: span.tensors,
+                    left_schmidt: state.schmidt[site].clone(),
+                    cuts: update.cuts,
+                    left_scale: update.left_scale,
+                });
+            }
         }
         log.peak_entries = log.peak_entries.max(entries);
         check_size::<T>(entries, evolution)?;
@@ -207,6 +247,7 @@ impl<T: Scalar> Span<'_, T> {
         &self,
         schmidt: &[Vec<f64>],
         evolution: &Evolution,
+        keep_dropped: bool,
         scratches: &Scratches<T>,
         cancel: &Cancel,
     ) -> Result<StepUpdate<T>> {
@@ -219,6 +260,7 @@ impl<T: Scalar> Span<'_, T> {
                 noise_floor: T::NOISE_FLOOR,
                 method: evolution.method,
                 small_weights_expected: smallest < SMALL_WEIGHT,
+                keep_dropped,
             }
         };
         let s = &schmidt[site];

@@ -8,6 +8,8 @@
 //!
 //! Everything here works on sites and steps; what a wire or a gate is, `circuit` knows.
 
+pub(crate) mod adjoint;
+mod align;
 mod bitstrings;
 mod canonical;
 mod chain;
@@ -26,6 +28,7 @@ mod project;
 mod sample;
 mod spectrum;
 mod state;
+mod tape;
 mod two_site;
 mod variance;
 mod words;
@@ -37,6 +40,7 @@ pub use dense::dense_amplitudes;
 pub use density::{probabilities, reduced_density_matrix};
 pub use entropy::{renyi_two_entropy, schmidt_weights, von_neumann_entropy};
 pub use environment::Readout;
+pub(crate) use evolve::evolve_on_tape;
 pub use evolve::{Evolution, EvolutionLog, Parallelism, Step, StepGate, evolve};
 pub(crate) use export::{Exported, normalised_tensors};
 pub use light_cone::LightCones;
@@ -51,6 +55,7 @@ pub(crate) use spectrum::spectrum_of_density;
 pub use spectrum::{MAX_SPECTRUM_SITES, entanglement_spectrum, spectrum_side};
 pub(crate) use state::check_chain;
 pub use state::{Mps, SiteTensor};
+pub(crate) use tape::{Checkpoint, Tape};
 pub(crate) use two_site::apply_one_site;
 pub use two_site::{Scratch, Scratches};
 pub use variance::{WordSum, variance};

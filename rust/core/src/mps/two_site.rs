@@ -7,8 +7,11 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::Result;
-use crate::linalg::{MethodCounts, Truncation, Workspace, matrix, matrix_mut, times, truncate};
+use crate::linalg::{
+    Cut, Dropped, MethodCounts, Truncation, Workspace, matrix, matrix_mut, times, truncate,
+};
 use crate::mps::SiteTensor;
+use crate::mps::align::align;
 use crate::scalar::{C64, Scalar};
 
 /// Squared norm below which a power of two is taken out of the left tensor.
@@ -66,6 +69,10 @@ pub(crate) struct StepUpdate<T> {
     /// Logarithm of the squared norm taken out of the tensors; 0 but for rare steps.
     pub log_norm_taken_out: f64,
     pub methods: MethodCounts,
+    /// Power of two that the leftmost tensor was multiplied by.
+    pub left_scale: f64,
+    /// What a derivative needs of each cut, from left to right; empty if it was not asked for.
+    pub cuts: Vec<CutRecord>,
 }
 
 /// What one step leaves on one bond.
@@ -73,6 +80,38 @@ pub(crate) struct BondUpdate {
     pub schmidt: Vec<f64>,
     pub discarded: f64,
     pub saturated: bool,
+    pub gap: f64,
+    pub shifted: bool,
+}
+
+impl BondUpdate {
+    /// That of a cut, which keeps its vectors.
+    pub fn take(cut: &mut Cut) -> Self {
+        Self {
+            schmidt: std::mem::take(&mut cut.schmidt),
+            discarded: cut.discarded,
+            saturated: cut.saturated,
+            gap: cut.gap,
+            shifted: cut.shifted,
+        }
+    }
+}
+
+/// What the derivative of a cut needs besides the kept vectors, which are the tensor right of it.
+pub(crate) struct CutRecord {
+    /// Squared singular values of the kept directions.
+    pub kept: Vec<f64>,
+    pub dropped: Dropped,
+    /// Power of two that what goes on to the left was multiplied by.
+    pub scale: f64,
+}
+
+impl CutRecord {
+    /// That of a cut whose dropped directions were asked for.
+    pub fn take(cut: &mut Cut, scale: f64) -> Option<Self> {
+        let kept = cut.kept_weights();
+        cut.dropped.take().map(|dropped| Self { kept, dropped, scale })
+    }
 }
 
 /// Applies `gate` (row-major, left site most significant) to neighbouring tensors and truncates.
@@ -106,7 +145,7 @@ pub(crate) fn apply_two_site<T: Scalar>(
     rotate_and_weight(&mut scratch.merged, &mut scratch.weighted, l, gate, left_schmidt);
 
     let theta = matrix(&scratch.weighted, rows, cols);
-    let cut = truncate(theta, rank.saturating_mul(middle), truncation, &mut scratch.workspace)?;
+    let mut cut = truncate(theta, rank.saturating_mul(middle), truncation, &mut scratch.workspace)?;
     let kept = cut.rank();
     scratch.right.clear();
     scratch.right.extend(cut.vectors.iter().map(|v| T::from_c64(*v)));
@@ -118,7 +157,15 @@ pub(crate) fn apply_two_site<T: Scalar>(
         matrix(&scratch.merged, rows, cols),
         matrix(&scratch.right, cols, kept),
     );
-    let mut log_norm_taken_out = 0.0;
+    if truncation.keep_dropped {
+        let weights: Vec<f64> = left_schmidt.iter().map(|s| s * s).collect();
+        if let Some(m) = align(&mut new_left, &mut scratch.right, &weights, kept) {
+            let total: f64 = m.iter().sum();
+            cut.schmidt = m.iter().map(|m| (m / total).sqrt()).collect();
+        }
+    }
+    let cuts = CutRecord::take(&mut cut, 1.0).into_iter().collect();
+    let (mut log_norm_taken_out, mut left_scale) = (0.0, 1.0);
     if T::ROUNDS {
         let right = cut.vectors.chunks_exact(cols).zip(&cut.schmidt);
         let right: f64 = right.map(|(vector, s)| s * s * rounded_norm::<T>(vector)).sum();
@@ -129,7 +176,8 @@ pub(crate) fn apply_two_site<T: Scalar>(
     // circuit. A power of two is taken out before it could underflow: exact, no bit changes.
     if cut.total_weight < SMALL_NORM {
         let exponent = (cut.total_weight.log2() / 2.0).round();
-        new_left.iter_mut().for_each(|x| *x = x.scale((-exponent).exp2()));
+        left_scale = (-exponent).exp2();
+        new_left.iter_mut().for_each(|x| *x = x.scale(left_scale));
         log_norm_taken_out += 2.0 * exponent * std::f64::consts::LN_2;
     }
     // B'_{i+1}[k, (q r)] = V[k, (q r)]
@@ -144,13 +192,11 @@ pub(crate) fn apply_two_site<T: Scalar>(
             SiteTensor { left: l, right: kept, entries: new_left },
             SiteTensor { left: kept, right: r, entries: new_right },
         ],
-        bonds: vec![BondUpdate {
-            schmidt: cut.schmidt,
-            discarded: cut.discarded,
-            saturated: cut.saturated,
-        }],
-        log_norm_taken_out,
         methods: cut.methods,
+        bonds: vec![BondUpdate::take(&mut cut)],
+        log_norm_taken_out,
+        left_scale,
+        cuts,
     })
 }
 
@@ -199,6 +245,22 @@ fn rotate_and_weight<T: Scalar>(
             w01[i] = y01 * s;
             w10[i] = y10 * s;
             w11[i] = y11 * s;
+        }
+    }
+}
+
+/// Applies a 4×4 to the physical indices of `merged` in place, blocks as in [`rotate_and_weight`].
+pub(crate) fn rotate(merged: &mut [C64], l: usize, g: &[C64; 16]) {
+    for block in merged.chunks_exact_mut(4 * l) {
+        let (c00, rest) = block.split_at_mut(l);
+        let (c10, rest) = rest.split_at_mut(l);
+        let (c01, c11) = rest.split_at_mut(l);
+        for i in 0..l {
+            let [x00, x01, x10, x11] = [c00[i], c01[i], c10[i], c11[i]];
+            c00[i] = g[0] * x00 + g[1] * x01 + g[2] * x10 + g[3] * x11;
+            c01[i] = g[4] * x00 + g[5] * x01 + g[6] * x10 + g[7] * x11;
+            c10[i] = g[8] * x00 + g[9] * x01 + g[10] * x10 + g[11] * x11;
+            c11[i] = g[12] * x00 + g[13] * x01 + g[14] * x10 + g[15] * x11;
         }
     }
 }

@@ -36,7 +36,7 @@ pub struct WordSum<'a> {
 
 /// States of the automaton at a bond; the order fixes which of `E_xy` and `E_yx` is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Layer<'a> {
+pub(crate) enum Layer<'a> {
     Start,
     Rest(&'a [LocalOperator]),
     Done,
@@ -51,7 +51,7 @@ impl WordSum<'_> {
     }
 
     /// Words that begin on each site, with equal words added up.
-    fn beginnings(&self, site: usize) -> BTreeMap<&[LocalOperator], f64> {
+    pub(crate) fn beginnings(&self, site: usize) -> BTreeMap<&[LocalOperator], f64> {
         let mut beginnings: BTreeMap<&[LocalOperator], f64> = BTreeMap::new();
         for (coefficient, word) in &self.terms {
             if !word.is_identity() && word.first == site {
@@ -190,7 +190,7 @@ impl<'a, T: Scalar> Source<'a, T> {
 }
 
 /// Where a layer's automaton can go over one site: next state, letter, weight.
-fn transitions<'a>(
+pub(crate) fn transitions<'a>(
     layer: Layer<'a>,
     beginnings: &BTreeMap<&'a [LocalOperator], f64>,
 ) -> Vec<(Layer<'a>, LocalOperator, f64)> {
@@ -207,7 +207,7 @@ fn transitions<'a>(
     }
 }
 
-fn product(p: [C64; 4], q: [C64; 4], weight: f64) -> [C64; 4] {
+pub(crate) fn product(p: [C64; 4], q: [C64; 4], weight: f64) -> [C64; 4] {
     let entry =
         |row: usize, col: usize| (p[2 * row] * q[col] + p[2 * row + 1] * q[2 + col]) * weight;
     [entry(0, 0), entry(0, 1), entry(1, 0), entry(1, 1)]

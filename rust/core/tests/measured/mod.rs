@@ -252,6 +252,7 @@ pub fn settings() -> Settings {
         cutoff: 0.0,
         precision: Precision::Double,
         readout: Readout::Local,
+        sweeps: true,
         ordering: Ordering::Given,
         method: Method::Auto,
         threads: Some(1),

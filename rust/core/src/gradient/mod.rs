@@ -1,0 +1,250 @@
+//! Derivatives of outputs by the parameters of the gates.
+//!
+//! A row is evolved once, never swept, with all that its cuts drop on a tape (`taped.rs`); the values
+//! are read, the outputs become cotangents of the final state (`reader.rs`), and those go back through
+//! all steps at once. All parameters together cost about as much as the evolution. The derivative is
+//! exact for the truncated simulation, always in double precision.
+//!
+//! Where a step could create directions that have no weight at all at these parameters (product states,
+//! multiples of π/2) the truncated state has a corner, and the derivative there is that of one side of
+//! it. Then it is taken a little beside the corner, on both sides of it, and averaged ([`GUARD`]).
+
+mod densities;
+mod outputs;
+mod reader;
+mod taped;
+
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+use crate::gradient::reader::Reader;
+use crate::gradient::taped::{Room, Taped};
+use crate::group::{Group, Precision, Settings};
+use crate::ieee::IeeeArithmetic;
+use crate::memory::MemoryPlan;
+use crate::mps::Mps;
+use crate::plan_cache::PlanCache;
+use crate::prepared::Prepared;
+use crate::result::CircuitResult;
+use crate::rng::ShotKey;
+use crate::row::{Row, States};
+use crate::run::{GroupResult, Job, SMALL_JOB};
+use crate::scalar::C64;
+use crate::values::{FewWire, Values};
+
+pub use outputs::Outputs;
+
+/// How derivatives are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GradientMethod {
+    /// Back through the steps of the truncated simulation: exact for it, corners apart.
+    Adjoint,
+    /// With a second state, the observable times the state, at twice the bond dimension: exact where
+    /// nothing is truncated, corners included.
+    TwoState,
+}
+
+/// Derivatives of one row.
+#[derive(Debug, Clone)]
+pub struct Derivatives {
+    /// outputs × parameters.
+    pub gradients: Vec<f64>,
+    /// outputs × terms: the derivative by the coefficient of each term of the variances.
+    pub variance_coefficients: Vec<f64>,
+    /// Whether it was taken beside a corner.
+    pub guarded: bool,
+    /// States kept to evolve from again, since memory had no room for all steps.
+    pub checkpoints: usize,
+    /// Largest size of what was kept of the steps, in bytes.
+    pub tape_bytes: u64,
+}
+
+/// Derivatives of one group.
+#[derive(Debug, Clone)]
+pub struct GroupGradient {
+    /// Plan, requests, values and reports.
+    pub result: GroupResult,
+    /// Numbers of outputs, parameters, and terms of variances.
+    pub sizes: [usize; 3],
+    /// One for each row.
+    pub rows: Vec<Derivatives>,
+}
+
+/// What a row gives back.
+struct RowGradient {
+    result: CircuitResult,
+    derivatives: Derivatives,
+}
+
+/// Relative weight below which a direction is dropped in any case: derivatives along weaker ones are
+/// noise.
+const LEAST_CUTOFF: f64 = 1e-24;
+/// How far beside a corner derivatives are taken, in every parameter: the weight of what arises there,
+/// its square, is far above rounding, and its influence on the average, the square again, far below.
+const GUARD: f64 = 1e-7;
+/// The guard's random signs.
+const SIGNS: [u64; 2] = [0x626f_6e64, 0x6c69_6e65];
+/// A derivative costs about three times the value.
+const COST: f64 = 3.0;
+
+/// A validated batch with its outputs, ready to run.
+pub struct GradientJob {
+    job: Job,
+    outputs: Vec<Outputs>,
+    method: GradientMethod,
+}
+
+impl GradientJob {
+    /// Validates everything, as [`Job::prepare`]; outputs are those of each group.
+    ///
+    /// # Errors
+    /// Those of [`Job::prepare`]; [`Error::Unsupported`] if a group asks for what has no derivative.
+    pub fn prepare(
+        groups: Vec<Group>,
+        outputs: Vec<Outputs>,
+        settings: Settings,
+        method: GradientMethod,
+        cache: &PlanCache,
+    ) -> Result<Self> {
+        if outputs.len() != groups.len() {
+            return Err(Error::invalid(format!(
+                "expected outputs for each of {} groups, got {}",
+                groups.len(),
+                outputs.len()
+            )));
+        }
+        for (index, (group, outputs)) in groups.iter().zip(&outputs).enumerate() {
+            outputs.check(group).map_err(|error| error.in_group(index))?;
+        }
+        let cutoff = settings.cutoff.max(LEAST_CUTOFF);
+        let settings = Settings { precision: Precision::Double, cutoff, sweeps: false, ..settings };
+        Ok(Self { job: Job::prepare(groups, settings, cache)?, outputs, method })
+    }
+
+    /// Whether the job is done sooner than a thread could be asked to do it.
+    #[must_use]
+    pub fn is_small(&self) -> bool {
+        COST * self.job.flops() < SMALL_JOB
+    }
+
+    /// Runs the job and returns the derivatives of each group, in order. The bits do not depend on the
+    /// number of threads.
+    ///
+    /// # Errors
+    /// Those of [`Job::execute`].
+    pub fn execute(self, cancel: &Cancel) -> Result<Vec<GroupGradient>> {
+        let _ieee = IeeeArithmetic::enter();
+        let room = Room::of(&self.job.memory);
+        let run = |row: &Row<'_, C64>| match self.method {
+            GradientMethod::Adjoint => by_adjoint(row, &self.outputs[row.group], room),
+            GradientMethod::TwoState => Err(Error::Unsupported("two-state".to_owned())),
+        };
+        let rows =
+            |pooled| self.job.each_row(cancel, pooled, run, |gradient| &mut gradient.result.report);
+        let rows = self.job.on_threads(self.is_small(), rows)?;
+        let mut rows = rows.into_iter();
+        let groups = self.job.groups.into_iter().zip(self.outputs);
+        Ok(groups
+            .map(|(Prepared { group, main, .. }, outputs)| {
+                let own = rows.by_ref().take(group.rows);
+                let (results, own) = own.map(|row| (row.result, row.derivatives)).unzip();
+                let requests = group.requests;
+                let parameters = outputs.differentiated.len();
+                GroupGradient {
+                    sizes: [outputs.count, parameters, requests.variance_terms.len()],
+                    result: GroupResult { plan: main.plan, requests, rows: results },
+                    rows: own,
+                }
+            })
+            .collect())
+    }
+}
+
+impl Room {
+    fn of(memory: &MemoryPlan) -> Self {
+        Self { tape: memory.tape_bytes / 2, cotangents: memory.tape_bytes / 2 }
+    }
+}
+
+fn by_adjoint(row: &Row<'_, C64>, outputs: &Outputs, room: Room) -> Result<RowGradient> {
+    row.shared.cancel.check()?;
+    let started = std::time::Instant::now();
+    let settings = row.shared.settings;
+    let parameters = row.prepared.group.parameters(row.row);
+    let differentiated = &outputs.differentiated;
+    let (taped, evolved) = Taped::evolve(row, parameters, differentiated, settings.cutoff, room)?;
+    let states = States { causal: Some(evolved), swept: None, phase: taped.phase() };
+    let (mut result, evolved) = row.read(states)?;
+    let values = values_of(row);
+    let found = few_wire(&result);
+    let cancel = row.shared.cancel;
+    let reader = Reader::new(&evolved.state, values, &found, outputs, cancel)?;
+    let guarded = taped.at_corner();
+    let sizes = (outputs.count, parameters.len());
+    let gradients = if guarded {
+        beside_corner(row, outputs, room)?
+    } else {
+        taped.gradients(&evolved.state, &reader, sizes, room)?
+    };
+    let by_coefficients =
+        (0..outputs.count).flat_map(|output| reader.by_coefficients(output)).collect();
+    result.report.seconds = started.elapsed().as_secs_f64();
+    let derivatives = Derivatives {
+        gradients: gradients.concat(),
+        variance_coefficients: by_coefficients,
+        guarded,
+        checkpoints: taped.checkpoints(),
+        tape_bytes: taped.bytes() as u64,
+    };
+    Ok(RowGradient { result, derivatives })
+}
+
+/// The mean of the derivatives on both sides of a corner.
+fn beside_corner(row: &Row<'_, C64>, outputs: &Outputs, room: Room) -> Result<Vec<Vec<f64>>> {
+    let own = row.prepared.group.parameters(row.row);
+    let key = ShotKey::new(SIGNS, 0);
+    let signs: Vec<f64> = (0..own.len() as u64)
+        .map(|parameter| if key.uniform(parameter, 0) < 0.5 { GUARD } else { -GUARD })
+        .collect();
+    let mut sum = vec![vec![0.0; own.len()]; outputs.count];
+    for side in [0.5, -0.5] {
+        let shifted = own.iter().zip(&signs).zip(&outputs.differentiated).map(
+            |((parameter, sign), moves)| {
+                if *moves { parameter + 2.0 * side * sign } else { *parameter }
+            },
+        );
+        let shifted: Vec<f64> = shifted.collect();
+        let (taped, evolved) =
+            Taped::evolve(row, &shifted, &outputs.differentiated, LEAST_CUTOFF, room)?;
+        let found = values_there(row, &evolved.state)?;
+        let reader =
+            Reader::new(&evolved.state, values_of(row), &found, outputs, row.shared.cancel)?;
+        let sizes = (outputs.count, own.len());
+        let found = taped.gradients(&evolved.state, &reader, sizes, room)?;
+        for (sum, found) in sum.iter_mut().flatten().zip(found.iter().flatten()) {
+            *sum += 0.5 * found;
+        }
+    }
+    Ok(sum)
+}
+
+fn values_of<'a>(row: &Row<'a, C64>) -> Values<'a> {
+    Values {
+        plan: &row.prepared.main.plan,
+        requests: &row.prepared.group.requests,
+        readout: row.shared.settings.readout,
+        row: row.row,
+    }
+}
+
+fn values_there(row: &Row<'_, C64>, state: &Mps<C64>) -> Result<FewWire> {
+    values_of(row).few_wire(state, row.shared.parallelism, row.shared.cancel)
+}
+
+fn few_wire(result: &CircuitResult) -> FewWire {
+    FewWire {
+        words: result.words.clone(),
+        variances: result.variances.clone(),
+        probabilities: result.probabilities.clone(),
+        densities: result.densities.clone(),
+    }
+}

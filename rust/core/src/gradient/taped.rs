@@ -1,0 +1,164 @@
+//! One row at one set of parameters: evolved on a tape, and back.
+
+use rayon::prelude::*;
+
+use crate::circuit::StepTangents;
+use crate::error::Result;
+use crate::gradient::reader::Reader;
+use crate::mps::adjoint::{Cotangent, Differentiable, TangentGate, pull_back};
+use crate::mps::{Checkpoint, Mps, Parallelism, Tape};
+use crate::program::{Evolved, Program, Shared};
+use crate::row::Row;
+use crate::scalar::C64;
+
+/// Memory that a row may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// Bytes for the records of steps.
+    pub tape: usize,
+    /// Bytes for cotangents.
+    pub cotangents: usize,
+}
+
+/// A row that was evolved, with all that its derivatives need.
+pub(super) struct Taped<'a> {
+    program: Program,
+    tangents: Vec<StepTangents>,
+    tape: Tape<C64>,
+    cutoff: f64,
+    shared: &'a Shared<'a, C64>,
+}
+
+impl<'a> Taped<'a> {
+    /// Evolves the row with `parameters` in the place of its own.
+    ///
+    /// # Errors
+    /// Those of [`crate::circuit::Plan::bind_with_tangents`] and of [`crate::mps::evolve`].
+    pub fn evolve(
+        row: &Row<'a, C64>,
+        parameters: &[f64],
+        differentiated: &[bool],
+        cutoff: f64,
+        room: Room,
+    ) -> Result<(Self, Evolved<C64>)> {
+        let (prepared, shared) = (row.prepared, row.shared);
+        let (group, plan) = (&prepared.group, &*prepared.main.plan);
+        let (program, tangents) =
+            Program::with_tangents(group, row.row, plan, parameters, differentiated, shared)?;
+        let state = program.first_state()?;
+        let mut tape = Tape::new(&state, 0, room.tape);
+        let evolved = program.evolve_on_tape(state, cutoff, &mut tape, shared)?;
+        Ok((Self { program, tangents, tape, cutoff, shared }, evolved))
+    }
+
+    /// Factor of the whole state.
+    pub fn phase(&self) -> C64 {
+        self.program.phase
+    }
+
+    /// States kept besides the first one.
+    pub fn checkpoints(&self) -> usize {
+        self.tape.checkpoints.len() - 1
+    }
+
+    /// Largest size of the records.
+    pub fn bytes(&self) -> usize {
+        self.tape.most_bytes
+    }
+
+    /// Whether a derivative is at a corner of the truncated state: a step that depends on what is
+    /// differentiated, or comes after one that does, dropped directions without any weight.
+    pub fn at_corner(&self) -> bool {
+        if self.tape.corners.is_empty() {
+            return false;
+        }
+        let mut corner = vec![false; self.tangents.len()];
+        self.tape.corners.iter().for_each(|&step| corner[step] = true);
+        let mut moves = vec![false; self.program.n_sites()];
+        let steps = self.program.steps().iter().zip(&self.tangents).zip(corner);
+        for ((step, tangents), corner) in steps {
+            let sites = step.site..step.site + step.gate.width();
+            let own = !tangents.is_empty() || moves[sites.clone()].contains(&true);
+            if own && corner {
+                return true;
+            }
+            moves[sites].fill(own);
+        }
+        false
+    }
+
+    /// The derivatives of every output, outputs × parameters, at `last`, the state at the end.
+    ///
+    /// # Errors
+    /// Those of [`pull_back`].
+    pub fn gradients(
+        &self,
+        last: &Mps<C64>,
+        reader: &Reader<'_>,
+        (outputs, parameters): (usize, usize),
+        room: Room,
+    ) -> Result<Vec<Vec<f64>>> {
+        let entries = self.tape.checkpoints.iter().map(|checkpoint| checkpoint.state.n_entries());
+        let most = entries.max().unwrap_or(0).max(last.n_entries());
+        // Tensors, and for the weights of each bond about half as much.
+        let each = (3 * most / 2 * size_of::<C64>()).max(1);
+        let at_once = (room.cotangents / each).clamp(1, outputs.max(1));
+        let mut gradients = vec![vec![0.0; parameters]; outputs];
+        for (chunk, gradients) in gradients.chunks_mut(at_once).enumerate() {
+            let first = chunk * at_once;
+            let indices = first..first + gradients.len();
+            let pooled = self.shared.parallelism == Parallelism::Pool;
+            let cotangents: Result<Vec<Cotangent>> = if pooled && indices.len() > 1 {
+                indices.into_par_iter().map(|output| reader.cotangent(output)).collect()
+            } else {
+                indices.map(|output| reader.cotangent(output)).collect()
+            };
+            self.back(last, &mut cotangents?, gradients)?;
+        }
+        Ok(gradients)
+    }
+
+    /// Through all steps, from the last stretch of records to the first.
+    fn back(
+        &self,
+        last: &Mps<C64>,
+        cotangents: &mut [Cotangent],
+        gradients: &mut [Vec<f64>],
+    ) -> Result<()> {
+        let tangents: Vec<TangentGate<'_>> = self.tangents.iter().map(gate_of).collect();
+        let (steps, levels) = (self.program.steps(), self.program.levels());
+        let Shared { parallelism, cancel, .. } = *self.shared;
+        let mut behind: Option<usize> = None;
+        for Checkpoint { level, state } in self.tape.checkpoints.iter().rev() {
+            let stretch = *level..behind.unwrap_or(levels.len());
+            let program =
+                Differentiable { steps, tangents: &tangents, levels: &levels[stretch.clone()] };
+            if behind.is_none() {
+                let records = &self.tape.levels;
+                pull_back(&program, records, last, cotangents, gradients, parallelism, cancel)?;
+            } else {
+                let mut state = state.clone();
+                let mut tape = Tape::new(&state, *level, usize::MAX);
+                self.program.evolve_stretch(
+                    &mut state,
+                    stretch,
+                    self.cutoff,
+                    &mut tape,
+                    self.shared,
+                )?;
+                let records = &tape.levels;
+                pull_back(&program, records, &state, cotangents, gradients, parallelism, cancel)?;
+            }
+            behind = Some(*level);
+        }
+        Ok(())
+    }
+}
+
+fn gate_of(tangents: &StepTangents) -> TangentGate<'_> {
+    match tangents {
+        StepTangents::One(own) => TangentGate::One(own),
+        StepTangents::Two(own) => TangentGate::Two(own),
+        StepTangents::Chain { site, tensors } => TangentGate::Chain(*site, tensors),
+    }
+}

@@ -1,0 +1,242 @@
+//! Backwards through the steps of an evolution, those of one level at once.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+use crate::linalg::Workspace;
+use crate::mps::adjoint::Cotangent;
+use crate::mps::adjoint::chain::{ChainFactors, ChainTangents};
+use crate::mps::adjoint::two_site::PairFactors;
+use crate::mps::evolve::WORTH_SHARING;
+use crate::mps::tape::Record;
+use crate::mps::two_site::apply_one_site;
+use crate::mps::{Mps, Parallelism, SiteTensor, Step, StepGate};
+use crate::operator::OperatorSite;
+use crate::scalar::C64;
+
+/// Derivatives of what a step applies, each with the parameter by which it is one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TangentGate<'a> {
+    One(&'a [(usize, [C64; 4])]),
+    Two(&'a [(usize, [C64; 16])]),
+    /// Of the tensor of one site of a chain's operator: how far right of the first site.
+    Chain(usize, &'a [(usize, OperatorSite)]),
+}
+
+/// Steps and their derivatives.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Differentiable<'a> {
+    pub steps: &'a [Step],
+    pub tangents: &'a [TangentGate<'a>],
+    pub levels: &'a [Range<usize>],
+}
+
+/// Brings `cotangents` from `after`, the state behind the last of the levels, to before the first of
+/// them, and adds the derivatives by the parameters to `gradients`: of each value a cotangent and a
+/// gradient. `records` are those of the levels, `program.levels` are no others.
+///
+/// Every sum runs in the order of the steps, whatever thread took them.
+///
+/// # Errors
+/// [`Error::Interrupted`] soon after `cancel` is set; [`Error::Numerical`] if a factorization fails.
+pub(crate) fn pull_back(
+    program: &Differentiable<'_>,
+    records: &[Vec<Record<C64>>],
+    after: &Mps<C64>,
+    cotangents: &mut [Cotangent],
+    gradients: &mut [Vec<f64>],
+    parallelism: Parallelism,
+    cancel: &Cancel,
+) -> Result<()> {
+    let mut tensors: Vec<Cow<'_, SiteTensor<C64>>> =
+        after.sites.iter().map(Cow::Borrowed).collect();
+    for (level, records) in program.levels.iter().zip(records).rev() {
+        for index in level.clone() {
+            let step = &program.steps[index];
+            if let (StepGate::One(u), TangentGate::One(tangents)) =
+                (&step.gate, program.tangents[index])
+            {
+                let tensor = tensors[step.site].to_mut();
+                undo_one_site(step.site, tensor, u, tangents, cotangents, gradients);
+            }
+        }
+        let shared = parallelism == Parallelism::Pool
+            && records.len() * cotangents.len() > 1
+            && records.iter().map(flops).sum::<f64>() * cotangents.len() as f64 > WORTH_SHARING;
+        let run = |record: &Record<C64>| -> Result<Vec<Pulled>> {
+            cancel.check()?;
+            let task = Task { program, record, tensors: &tensors, cotangents, cancel };
+            task.run(shared)
+        };
+        let pulled: Vec<Result<Vec<Pulled>>> = if shared {
+            records.par_iter().with_max_len(1).map(run).collect()
+        } else {
+            records.iter().map(run).collect()
+        };
+        for (record, pulled) in records.iter().zip(pulled) {
+            let site = program.steps[record.step].site;
+            for Pulled { value, sites, weights, derivatives } in pulled? {
+                let cotangent = &mut cotangents[value];
+                let inner = site + 1..site + sites.len();
+                cotangent.weights[inner].fill(None);
+                cotangent.add_weights(site, &weights, 1.0);
+                for (place, own) in cotangent.tensors[site..].iter_mut().zip(sites) {
+                    *place = Some(own);
+                }
+                for (parameter, derivative) in derivatives {
+                    gradients[value][parameter] += derivative;
+                }
+            }
+            for (place, tensor) in tensors[site..].iter_mut().zip(&record.tensors) {
+                *place = Cow::Borrowed(tensor);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Rough cost of a step for one value.
+fn flops(record: &Record<C64>) -> f64 {
+    let pairs = record.tensors.windows(2).map(|pair| {
+        let (rows, cols) = (2.0 * pair[0].left as f64, 2.0 * pair[1].right as f64);
+        40.0 * rows * cols * rows.min(cols)
+    });
+    pairs.sum()
+}
+
+/// What one step gives for one value.
+struct Pulled {
+    value: usize,
+    sites: Vec<Vec<C64>>,
+    weights: Vec<C64>,
+    derivatives: Vec<(usize, f64)>,
+}
+
+/// One step, for all values that it reaches.
+struct Task<'a> {
+    program: &'a Differentiable<'a>,
+    record: &'a Record<C64>,
+    tensors: &'a [Cow<'a, SiteTensor<C64>>],
+    cotangents: &'a [Cotangent],
+    cancel: &'a Cancel,
+}
+
+impl Task<'_> {
+    fn run(&self, shared: bool) -> Result<Vec<Pulled>> {
+        let index = self.record.step;
+        let step = &self.program.steps[index];
+        let sites = step.site..step.site + self.record.tensors.len();
+        let reached: Vec<usize> = (0..self.cotangents.len())
+            .filter(|&value| {
+                let Cotangent { tensors, weights } = &self.cotangents[value];
+                tensors[sites.clone()].iter().any(Option::is_some)
+                    || weights[sites.start + 1..sites.end].iter().any(Option::is_some)
+            })
+            .collect();
+        if reached.is_empty() {
+            return Ok(Vec::new());
+        }
+        let after: Vec<&SiteTensor<C64>> =
+            self.tensors[sites.clone()].iter().map(|tensor| &**tensor).collect();
+        let misfit = || Error::Internal(format!("the record of step {index} is of another step"));
+        let each = |pull: &(dyn Fn(usize) -> Pulled + Sync)| -> Vec<Pulled> {
+            if shared && reached.len() > 1 {
+                reached.par_iter().map(|&value| pull(value)).collect()
+            } else {
+                reached.iter().map(|&value| pull(value)).collect()
+            }
+        };
+        match (&step.gate, self.program.tangents[index]) {
+            (StepGate::Two(gate, _), TangentGate::Two(tangents)) => {
+                let &[left, right] = after.as_slice() else { return Err(misfit()) };
+                let factors =
+                    PairFactors::new(self.record, gate, [left, right]).ok_or_else(misfit)?;
+                Ok(each(&|value| {
+                    let Cotangent { tensors, weights } = &self.cotangents[value];
+                    let [left, right] =
+                        [sites.start, sites.start + 1].map(|site| tensors[site].as_deref());
+                    let pulled = factors.pull(left, right, weights[sites.start + 1].as_deref());
+                    let derivative = |(parameter, tangent): &(usize, [C64; 16])| {
+                        (*parameter, along(&pulled.gate, tangent))
+                    };
+                    Pulled {
+                        value,
+                        derivatives: tangents.iter().map(derivative).collect(),
+                        sites: vec![pulled.left, pulled.right],
+                        weights: pulled.weights,
+                    }
+                }))
+            }
+            (StepGate::Chain(operator), TangentGate::Chain(site, tangents)) => {
+                let tangent =
+                    ChainTangents { site, tensors: tangents.iter().map(|(_, t)| t).collect() };
+                let mut workspace = Workspace::default();
+                let factors = ChainFactors::new(
+                    self.record,
+                    operator,
+                    tangent,
+                    &after,
+                    &mut workspace,
+                    self.cancel,
+                )?;
+                Ok(each(&|value| {
+                    let Cotangent { tensors, weights } = &self.cotangents[value];
+                    let tensors: Vec<Option<&[C64]>> =
+                        tensors[sites.clone()].iter().map(Option::as_deref).collect();
+                    let weights: Vec<Option<&[C64]>> =
+                        weights[sites.start + 1..sites.end].iter().map(Option::as_deref).collect();
+                    let pulled = factors.pull(&tensors, &weights);
+                    let parameters = tangents.iter().map(|(parameter, _)| *parameter);
+                    Pulled {
+                        value,
+                        derivatives: parameters.zip(pulled.tangents).collect(),
+                        sites: pulled.tensors,
+                        weights: pulled.weights,
+                    }
+                }))
+            }
+            _ => Err(misfit()),
+        }
+    }
+}
+
+/// `2 Re Σ conj(g) d`
+fn along<const N: usize>(g: &[C64; N], d: &[C64; N]) -> f64 {
+    2.0 * g.iter().zip(d).map(|(g, d)| (g.conj() * d).re).sum::<f64>()
+}
+
+/// Takes a unitary back from one site, its tensor and its cotangents.
+fn undo_one_site(
+    site: usize,
+    tensor: &mut SiteTensor<C64>,
+    u: &[C64; 4],
+    tangents: &[(usize, [C64; 4])],
+    cotangents: &mut [Cotangent],
+    gradients: &mut [Vec<f64>],
+) {
+    let (left, right) = (tensor.left, tensor.right);
+    let back = [u[0].conj(), u[2].conj(), u[1].conj(), u[3].conj()];
+    apply_one_site(tensor, &back);
+    for (cotangent, gradient) in cotangents.iter_mut().zip(gradients) {
+        let Some(g) = cotangent.tensors[site].take() else { continue };
+        // g_U[p, p'] = Σ_{l r} g[l, p, r] · conj(B[l, p', r]), B before the step
+        let mut of_u = [C64::ZERO; 4];
+        let columns = tensor.entries.chunks_exact(2 * left);
+        for (g, b) in g.chunks_exact(2 * left).zip(columns) {
+            for (at, sum) in of_u.iter_mut().enumerate() {
+                let (g, b) = (&g[at / 2 * left..][..left], &b[at % 2 * left..][..left]);
+                *sum += g.iter().zip(b).map(|(g, b)| g * b.conj()).sum::<C64>();
+            }
+        }
+        for (parameter, tangent) in tangents {
+            gradient[*parameter] += along(&of_u, tangent);
+        }
+        let mut turned = SiteTensor { left, right, entries: g };
+        apply_one_site(&mut turned, &back);
+        cotangent.tensors[site] = Some(turned.entries);
+    }
+}

@@ -1,0 +1,71 @@
+//! Exact derivatives of values read from an evolved state, backwards through its evolution.
+//!
+//! A value E of the final state has a *cotangent* for every tensor and every bond:
+//!
+//! ```text
+//! dE = Σ_i 2 Re ⟨g_i, dB_i⟩ + Σ_i tr(R_i dρ_i)       ρ_i = diag(s_i²), the weights left of site i
+//! ```
+//!
+//! `words.rs` and `variance.rs` make those of a value, `two_site.rs` and `chain.rs` bring them from
+//! behind a step to before it, `cut.rs` does the part of both that is a truncation, and `backward.rs`
+//! goes through all steps. Along the way each step gives the derivative by what it applies.
+//!
+//! The weights have matrices, not vectors of cotangents: the derivative is taken in the gauge in
+//! which kept directions do not turn among each other, where dρ is not diagonal. So no denominator
+//! between two kept weights appears, and degenerate Schmidt values do no harm. The derivative is that
+//! of the truncated simulation itself, to rounding, at every bond dimension.
+
+mod backward;
+mod chain;
+mod cut;
+mod two_site;
+mod variance;
+mod words;
+
+pub(crate) use backward::{Differentiable, TangentGate, pull_back};
+pub(crate) use variance::{VarianceCotangent, variance_cotangent};
+pub(crate) use words::word_cotangent;
+
+use crate::scalar::C64;
+
+/// Cotangents of one value; `None` is zero.
+#[derive(Debug, Clone)]
+pub(crate) struct Cotangent {
+    /// Of each site tensor, stored like it.
+    pub tensors: Vec<Option<Vec<C64>>>,
+    /// Of the weights on the bond left of each site and at the right end: Hermitian, column-major.
+    pub weights: Vec<Option<Vec<C64>>>,
+}
+
+impl Cotangent {
+    pub fn zero(n_sites: usize) -> Self {
+        Self { tensors: vec![None; n_sites], weights: vec![None; n_sites + 1] }
+    }
+
+    /// Adds `factor` times another one.
+    pub fn add(&mut self, other: &Self, factor: f64) {
+        for (sum, part) in self.tensors.iter_mut().zip(&other.tensors) {
+            part.iter().for_each(|part| add(sum, part, factor));
+        }
+        for (sum, part) in self.weights.iter_mut().zip(&other.weights) {
+            part.iter().for_each(|part| add(sum, part, factor));
+        }
+    }
+
+    /// Adds `factor` times `part` to the cotangent of a tensor.
+    fn add_tensor(&mut self, site: usize, part: &[C64], factor: f64) {
+        add(&mut self.tensors[site], part, factor);
+    }
+
+    /// Adds to the cotangent of the weights left of `site`.
+    fn add_weights(&mut self, site: usize, part: &[C64], factor: f64) {
+        add(&mut self.weights[site], part, factor);
+    }
+}
+
+fn add(sum: &mut Option<Vec<C64>>, part: &[C64], factor: f64) {
+    match sum {
+        Some(sum) => sum.iter_mut().zip(part).for_each(|(sum, x)| *sum += x * factor),
+        None => *sum = Some(part.iter().map(|x| x * factor).collect()),
+    }
+}
