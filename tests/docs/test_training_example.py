@@ -62,19 +62,21 @@ def test_free_fermions_give_the_energy_of_any_angles(
 def test_the_verdict_wants_the_gain_at_the_largest_bond_dimension(
     example: SimpleNamespace,
 ) -> None:
-    real, text = example.verdict(np.array([-8.0, -8.0]), np.array([-9.5, -9.499]), -10.0)
+    before, ground = np.array([-8.2, -8.0]), -10.0
+    real, text = example.verdict((4, 16), before, np.array([-9.5, -9.49]), ground)
     assert real
-    assert text.startswith("The gain was real.")
-    assert "0.5000 above the ground state, and really 0.5010" in text
+    assert text.startswith("The gain was real: at bond dimension 16 ")
+    assert "by 1.4900, too. There they are 0.5100 above the ground state; at 4," in text
+    assert text.endswith("seemed to be 0.5000 above it.")
 
-    real, text = example.verdict(np.array([-8.0, -8.0]), np.array([-9.5, -9.1]), -10.0)
+    real, text = example.verdict((4, 16), before, np.array([-9.5, -9.1]), ground)
     assert not real
-    assert text.startswith("The gain was not real.")
-    assert "1.1000 of that (73.3%)" in text
+    assert "lower the energy by only 1.1000" in text
 
-    real, text = example.verdict(np.array([-8.0, -8.0]), np.array([-10.1, -10.09]), -10.0)
+    real, text = example.verdict((4, 16), before, np.array([-10.1, -7.0]), ground)
     assert not real
-    assert "0.1000 below the ground state" in text
+    assert "do not lower the energy" in text
+    assert text.endswith("seemed to be 0.1000 below it.")
 
 
 def test_a_short_training_lowers_the_energy_and_writes_what_it_promises(
