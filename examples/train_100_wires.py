@@ -45,7 +45,7 @@ Array = NDArray[np.float64]
 
 FACTORS = (2, 4)
 OVERSTATED = 0.01
-"""How much training may have shown too low an energy, as a share of the gain, for that to be real."""
+"""By what share of a real gain training may have shown too low an energy."""
 
 
 def hamiltonian(wires: int, field: float) -> Any:
@@ -138,7 +138,7 @@ def train(
 def verdict(bonds: Sequence[int], before: Array, after: Array, ground: float) -> tuple[bool, str]:
     """Say whether training gained what it showed.
 
-    ``before`` and ``after`` are energies at ``bonds``: that of the training first, the largest last.
+    ``before`` and ``after`` are energies at ``bonds``: training's own first, the largest last.
     """
     gain = float(before[-1] - after[-1])
     overstated = float(after[-1] - after[0])
