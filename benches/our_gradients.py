@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benches import measure, workloads
+from benches.engine_clock import EngineClock
 from benches.ours import Settings, lower
 from bondline import _core
 
@@ -100,19 +101,31 @@ def through_qnode(workload: workloads.Workload, chi: int, interface: str) -> lis
     )
     prepare = {"autograd": by_autograd, "jax": by_jax}[interface]
     plain, both = prepare(energy(workload, device), workloads.angles_of(workload))
+    clock = EngineClock()
 
-    def outcome(value: float, derivatives: Any = None) -> measure.Outcome:
+    def value() -> measure.Outcome:
+        with clock:
+            found = plain()
         report = device.reports[-1]
-        found = measure.Outcome(value, report.largest_bond, report.norm, engine_s=report.seconds)
-        if derivatives is None:
-            return found
+        return measure.Outcome(
+            found, report.largest_bond, report.norm, engine_s=round(clock.seconds, 6)
+        )
+
+    def gradient() -> measure.Outcome:
+        with clock:
+            found, derivatives = both()
         kept = tuple(float(derivatives[place]) for place in measure.some_of(len(derivatives)))
-        return replace(found, parameters=len(derivatives), derivatives=kept)
+        return measure.Outcome(
+            found,
+            parameters=len(derivatives),
+            derivatives=kept,
+            engine_s=round(clock.seconds, 6),
+        )
 
     name = f"bondline (QNode, {interface})"
     return [
-        measure.Task(name, "value", lambda: outcome(plain())),
-        measure.Task(name, "gradient", lambda: outcome(*both())),
+        measure.Task(name, "value", value),
+        measure.Task(name, "gradient", gradient),
     ]
 
 
