@@ -129,6 +129,15 @@ def test_changes_of_values_stay_within_the_promise(name, readout):
     assert all(0 < limit < math.inf for row in found.promised for limit in row)
 
 
+def test_losses_of_both_runs_count():
+    found = bondline.recheck(on_chain(magnetisation, layers=12, max_bond_dim=2))(0.4)
+    (before,), (after,) = found.fidelities
+    assert before < after < 0.999
+    angle = math.acos(math.sqrt(before)) + math.acos(math.sqrt(after))
+    assert angle < math.pi / 2
+    assert found.promised[0][0] == pytest.approx(2 * math.sin(angle))
+
+
 def test_a_promise_that_was_not_kept_is_found():
     """The errors of a smooth circuit add up by more than its coherence at half the bond says."""
     found = bondline.recheck(on_chain(qml.state, layers=60, max_bond_dim=8), 4)(0.1)

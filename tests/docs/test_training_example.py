@@ -105,6 +105,16 @@ def test_a_short_training_lowers_the_energy_and_writes_what_it_promises(
     assert (tmp_path / "train_100_wires.png").stat().st_size > 10_000
 
 
+def test_training_returns_the_best_angles_that_it_saw(example: SimpleNamespace) -> None:
+    energy = example.energy_on(qml.device("bondline.mps", wires=3), 1, 1.0)
+    seen: list[float] = []
+    first = np.full((1, 5), 0.9)
+    best, curve = example.train(energy, first, 6, 2.0, seen.append)
+    assert curve == seen
+    assert curve[-1] > min(curve)
+    assert float(energy(list(best.flat))) == pytest.approx(min(curve), abs=1e-9)
+
+
 @pytest.mark.parametrize(("name", "value"), [("--wires", "1"), ("--max-bond-dim", "0")])
 def test_numbers_that_make_no_sense_are_refused(
     example: SimpleNamespace, name: str, value: str, capsys: pytest.CaptureFixture[str]

@@ -78,6 +78,21 @@ def test_a_value_can_go_as_far_as_its_bound():
     assert change == pytest.approx(reach(measurement, distance(math.cos(0.05) ** 2, 1)), rel=3e-3)
 
 
+def test_variances_and_purities_come_near_their_bounds():
+    up, down = np.eye(8)[[0, 7]]
+
+    def mixed(angle):
+        return math.cos(angle) * up + math.sin(angle) * down
+
+    variance, purity = qml.var(qml.Z(0)), qml.purity([0])
+    near = reach(variance, distance(math.cos(0.02) ** 2, 1.0))
+    change = value(variance, mixed(np.pi / 8 + 0.01)) - value(variance, mixed(np.pi / 8 - 0.01))
+    assert 0.49 * near < change < near
+    far = reach(purity, distance(2 / 3, 1.0))
+    change = value(purity, up) - value(purity, mixed(math.acos(math.sqrt(2 / 3))))
+    assert 0.38 * far < change < far
+
+
 def test_two_losses_add_up_as_angles_do():
     first = pure()
     for one, other in [(0.9, 0.8), (0.99, 0.7), (0.5, 0.5)]:

@@ -56,7 +56,8 @@ def reach(measurement: Any, trace_distance: float) -> float:
     Notes
     -----
     With the trace distance T and the spread s between the largest and the smallest eigenvalue, an
-    expectation value moves by at most s·T, and a variance by 5/4·s²·T.
+    expectation value moves by at most s·T, and a variance by s²·T: the difference of two variances
+    is tr((rho - sigma)(O - c)²), c halfway between the two expectation values.
 
     Examples
     --------
@@ -68,7 +69,7 @@ def reach(measurement: Any, trace_distance: float) -> float:
     if kind == "ExpectationMP":
         return spread(measurement) * trace_distance
     if kind == "VarianceMP":
-        return 1.25 * spread(measurement) ** 2 * trace_distance
+        return spread(measurement) ** 2 * trace_distance
     if kind == "StateMP":
         return trace_distance**2
     factor = {"ProbabilityMP": 1.0, "DensityMatrixMP": 1.0, "PurityMP": 2.0}
