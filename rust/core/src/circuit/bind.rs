@@ -3,7 +3,7 @@
 use super::C64;
 use super::gate_matrices::phase;
 use super::matrix::{IDENTITY2, Matrix2, Matrix4, ONE, kron, multiply2, multiply4};
-use super::parts::{Part, Placement, Segment, Source, Width};
+use super::parts::{Part, Placement, Segment, Width};
 use super::plan::Plan;
 use super::row::Row;
 use super::structure::Structure;
@@ -51,9 +51,7 @@ impl Plan {
         let row = Row { structure, parameters, matrices, outcomes };
         let own = self.segment_for(segment, row)?;
         let bound = self.steps()[own.steps.clone()].iter().map(|step| match step.width {
-            Width::One => row
-                .one_site_step(self.parts(step).iter().map(|part| part.source))
-                .map(StepMatrix::One),
+            Width::One => row.one_site_step(self.parts(step)).map(StepMatrix::One),
             Width::Two => row.two_site_step(self.parts(step)).map(StepMatrix::Two),
             Width::Chain(_) => row.chain_step(self.parts(step), self.chains()),
         });
@@ -88,10 +86,10 @@ impl Plan {
 }
 
 impl Row<'_> {
-    pub(super) fn one_site_step(&self, parts: impl Iterator<Item = Source>) -> Result<Matrix2> {
+    fn one_site_step(&self, parts: &[Part]) -> Result<Matrix2> {
         let mut product = IDENTITY2;
-        for source in parts {
-            product = multiply2(&self.matrix2(source)?, &product);
+        for part in parts {
+            product = multiply2(&self.matrix2(part.source)?, &product);
         }
         Ok(product)
     }
@@ -101,10 +99,14 @@ impl Row<'_> {
         for layer in layers(parts) {
             let matrix = match layer {
                 &[part] if !part.placement.is_on_one_site() => self.placed4(part)?,
-                _ => kron(
-                    &self.one_site_step(sources_on(layer, Placement::First))?,
-                    &self.one_site_step(sources_on(layer, Placement::Second))?,
-                ),
+                _ => {
+                    let mut sites = [IDENTITY2; 2];
+                    for part in layer {
+                        let site = &mut sites[usize::from(part.placement == Placement::Second)];
+                        *site = multiply2(&self.matrix2(part.source)?, site);
+                    }
+                    kron(&sites[0], &sites[1])
+                }
             };
             product = Some(compose(&matrix, product.as_ref()));
         }
@@ -116,11 +118,6 @@ impl Row<'_> {
 /// follow each other are one.
 pub(super) fn layers(parts: &[Part]) -> impl Iterator<Item = &[Part]> {
     parts.chunk_by(|a, b| a.placement.is_on_one_site() && b.placement.is_on_one_site())
-}
-
-/// What the parts of a layer that sit at `placement` are made from.
-pub(super) fn sources_on(layer: &[Part], placement: Placement) -> impl Iterator<Item = Source> {
-    layer.iter().filter(move |part| part.placement == placement).map(|part| part.source)
 }
 
 /// `matrix` after `before`.

@@ -20,6 +20,7 @@ pub(super) const I: C64 = C64::new(0.0, 1.0);
 pub(super) const IDENTITY2: Matrix2 = [ONE, ZERO, ZERO, ONE];
 
 /// `a · b` of two 2×2 matrices.
+#[inline]
 pub(super) fn multiply2(a: &Matrix2, b: &Matrix2) -> Matrix2 {
     [
         a[0] * b[0] + a[1] * b[2],
@@ -30,6 +31,7 @@ pub(super) fn multiply2(a: &Matrix2, b: &Matrix2) -> Matrix2 {
 }
 
 /// `a · b` of two 4×4 matrices.
+#[inline]
 pub(super) fn multiply4(a: &Matrix4, b: &Matrix4) -> Matrix4 {
     let mut product = [ZERO; 16];
     for (row, out) in a.chunks_exact(4).zip(product.chunks_exact_mut(4)) {
@@ -43,6 +45,7 @@ pub(super) fn multiply4(a: &Matrix4, b: &Matrix4) -> Matrix4 {
 }
 
 /// `a · (b ⊗ 1)`: `b` on the first site, before `a`.
+#[inline]
 pub(super) fn times_first(a: &Matrix4, b: &Matrix2) -> Matrix4 {
     // out[r, p q] = Σ_p' a[r, p' q] · b[p', p]
     std::array::from_fn(|at| {
@@ -52,6 +55,7 @@ pub(super) fn times_first(a: &Matrix4, b: &Matrix2) -> Matrix4 {
 }
 
 /// `a · (1 ⊗ b)`: `b` on the second site, before `a`.
+#[inline]
 pub(super) fn times_second(a: &Matrix4, b: &Matrix2) -> Matrix4 {
     // out[r, p q] = Σ_q' a[r, p q'] · b[q', q]
     std::array::from_fn(|at| {
@@ -61,6 +65,7 @@ pub(super) fn times_second(a: &Matrix4, b: &Matrix2) -> Matrix4 {
 }
 
 /// Kronecker product: `a` on the first site, `b` on the second.
+#[inline]
 pub(super) fn kron(a: &Matrix2, b: &Matrix2) -> Matrix4 {
     std::array::from_fn(|at| {
         let (row, column) = (at / 4, at % 4);

@@ -14,11 +14,13 @@ use crate::error::{Error, Result};
 
 impl Row<'_> {
     /// A part on both sites of a step, as it is placed there.
+    #[inline]
     pub(super) fn placed4(&self, part: Part) -> Result<Matrix4> {
         let matrix = self.matrix4(part.source)?;
         Ok(if part.placement == Placement::Reversed { exchange_wires(&matrix) } else { matrix })
     }
 
+    #[inline]
     pub(super) fn matrix2(&self, source: Source) -> Result<Matrix2> {
         match source {
             Source::Rotation { gate, letters } => {
@@ -62,6 +64,7 @@ impl Row<'_> {
     }
 
     /// The factor of a gate that does nothing else where its controls agree.
+    #[inline]
     pub(super) fn phase(&self, gate: &Gate<'_>) -> Option<C64> {
         match gate.spec.kind {
             GateKind::Phase => Some(phase(-self.angle(gate))),
@@ -73,6 +76,7 @@ impl Row<'_> {
     }
 
     /// A gate on one wire, without its controls.
+    #[inline]
     pub(super) fn target2(&self, gate: &Gate<'_>) -> Result<Matrix2> {
         let matrix = match (gate.spec.kind, self.entries(gate)) {
             (GateKind::One(matrix), _) => matrix(self.own_parameters(gate)),

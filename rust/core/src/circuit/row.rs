@@ -108,6 +108,7 @@ impl Row<'_> {
 
     /// Whether the gate acts after these outcomes; if not, the identity takes the place of its
     /// operator, whatever form that has.
+    #[inline]
     pub(super) fn acts(&self, gate: &Gate<'_>) -> bool {
         gate.condition.is_none_or(|at| {
             let condition = &self.structure.conditions()[at];
@@ -116,10 +117,12 @@ impl Row<'_> {
         })
     }
 
+    #[inline]
     pub(super) fn own_parameters(&self, gate: &Gate<'_>) -> &[f64] {
         &self.parameters[gate.first_parameter..gate.first_parameter + gate.spec.parameters]
     }
 
+    #[inline]
     pub(super) fn entries(&self, gate: &Gate<'_>) -> &[C64] {
         &self.matrices
             [gate.first_entry..gate.first_entry + gate.spec.matrix_entries(gate.wires.len())]
@@ -127,6 +130,7 @@ impl Row<'_> {
 
     /// The angle of a rotation or phase; that of an adjoint is negative, that of one that does not
     /// act is 0.
+    #[inline]
     pub(super) fn angle(&self, gate: &Gate<'_>) -> f64 {
         if !self.acts(gate) {
             return 0.0;

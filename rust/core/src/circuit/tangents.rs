@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::C64;
-use super::bind::{Bound, StepMatrix, compose, layers, sources_on};
+use super::bind::{Bound, StepMatrix, compose, layers};
 use super::matrix::{
     IDENTITY2, Matrix2, Matrix4, kron, multiply2, multiply4, times_first, times_second,
 };
@@ -251,4 +251,9 @@ impl Shifts<'_> {
         let sites = [product(Placement::First)?, product(Placement::Second)?];
         Ok((kron(&sites[0].matrix, &sites[1].matrix), MadeOf::Sites(sites)))
     }
+}
+
+/// What the parts of a layer that sit at `placement` are made from.
+fn sources_on(layer: &[Part], placement: Placement) -> impl Iterator<Item = Source> {
+    layer.iter().filter(move |part| part.placement == placement).map(|part| part.source)
 }

@@ -127,6 +127,12 @@ pub struct Dropped {
 }
 
 impl Cut {
+    /// Takes better values for the weights of the kept directions; their order stays.
+    pub(crate) fn set_weights(&mut self, weights: &[f64]) {
+        let total: f64 = weights.iter().sum();
+        self.schmidt = weights.iter().map(|m| (m / total).sqrt()).collect();
+    }
+
     /// Squared singular values of the kept directions.
     #[must_use]
     pub fn kept_weights(&self) -> Vec<f64> {

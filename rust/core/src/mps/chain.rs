@@ -24,6 +24,7 @@ use crate::linalg::{
     MethodCounts, ThinQr, Truncation, Workspace, matrix, matrix_mut, thin_qr, times, truncate,
 };
 use crate::mps::SiteTensor;
+use crate::mps::align::{align, is_graded};
 use crate::mps::two_site::{
     BondUpdate, CutRecord, SMALL_NORM, StepUpdate, rounded_norm, weighted_norm,
 };
@@ -136,6 +137,19 @@ pub(crate) fn apply_chain<T: Scalar>(
             matrix(&y, rows, 2 * columns),
             matrix(&cut.vectors, 2 * columns, kept),
         );
+        if truncation.keep_dropped && is_graded(&cut.schmidt) {
+            let weigh = |x: &[C64]| {
+                let mut weighted = vec![C64::ZERO; carry.rows * kept];
+                times(
+                    matrix_mut(&mut weighted, carry.rows, kept),
+                    matrix(&carry.entries, carry.rows, rows),
+                    matrix(x, rows, kept),
+                );
+                weighted
+            };
+            let weights = align(&mut x, &mut cut.vectors, kept, weigh);
+            cut.set_weights(&weights);
+        }
         let exponent = rescue(&mut x, |_| 1.0);
         log_norm_taken_out += 2.0 * exponent * LN_2;
         cuts.extend(CutRecord::take(&mut cut, (-exponent).exp2()));
@@ -162,40 +176,52 @@ pub(crate) fn apply_chain<T: Scalar>(
 }
 
 /// `R_i` of every site, from the left.
-pub(crate) fn orthogonalise(
+fn orthogonalise(
     chain: &[Factors<'_>],
     left_schmidt: &[f64],
     methods: &mut MethodCounts,
     workspace: &mut Workspace,
     cancel: &Cancel,
 ) -> Result<Vec<Carry>> {
-    let entries = identity(left_schmidt.len());
-    let mut carry = Carry { rows: left_schmidt.len(), entries, scale: 1.0 };
-    for (at, s) in left_schmidt.iter().enumerate() {
-        carry.entries[at * (carry.rows + 1)] = C64::new(*s, 0.0);
-    }
-    let mut carries = Vec::with_capacity(chain.len());
-    for (i, site) in chain.iter().enumerate() {
+    let mut carries = vec![Carry::first(left_schmidt)];
+    for pair in chain.windows(2).zip(0..) {
         cancel.check()?;
-        let next = if i + 1 == chain.len() {
-            None
-        } else {
-            // N[(k p), (r w')] = Q[(k p), j] · R'[j, (r w')]
-            let (rows, columns) = (2 * carry.rows, site.r * site.w.right);
-            let n = site.onto_left(&carry);
-            let ThinQr { r: mut entries, fallbacks, .. } = thin_qr(&n, rows, columns, workspace)?;
-            methods.fallbacks += fallbacks;
-            // Its size says nothing: the cuts are relative, and the norm stays with X.
-            let exponent = rescue(&mut entries, |_| 1.0);
-            Some(Carry { rows: rows.min(columns), entries, scale: (-exponent).exp2() })
-        };
-        carries.push(carry);
-        match next {
-            Some(next) => carry = next,
-            None => break,
-        }
+        let (next, Made { fallbacks, .. }) = carries[pair.1].next(&pair.0[0], workspace)?;
+        methods.fallbacks += fallbacks;
+        carries.push(next);
     }
     Ok(carries)
+}
+
+/// How a [`Carry`] came from the one before it.
+pub(crate) struct Made {
+    /// Q: (2·rows before) × rows.
+    pub q: Vec<C64>,
+    fallbacks: usize,
+}
+
+impl Carry {
+    /// `diag(s)`
+    pub fn first(left_schmidt: &[f64]) -> Self {
+        let rows = left_schmidt.len();
+        let mut entries = vec![C64::ZERO; rows * rows];
+        for (at, s) in left_schmidt.iter().enumerate() {
+            entries[at * (rows + 1)] = C64::new(*s, 0.0);
+        }
+        Self { rows, entries, scale: 1.0 }
+    }
+
+    /// R right of `site`, this one being left of it.
+    pub fn next(&self, site: &Factors<'_>, workspace: &mut Workspace) -> Result<(Self, Made)> {
+        // N[(k p), (r w')] = Q[(k p), j] · R'[j, (r w')]
+        let (rows, columns) = (2 * self.rows, site.r * site.w.right);
+        let n = site.onto_left(self);
+        let ThinQr { q, r: mut entries, fallbacks } = thin_qr(&n, rows, columns, workspace)?;
+        // Its size says nothing: the cuts are relative, and the norm stays with X.
+        let exponent = rescue(&mut entries, |_| 1.0);
+        let next = Self { rows: rows.min(columns), entries, scale: (-exponent).exp2() };
+        Ok((next, Made { q, fallbacks }))
+    }
 }
 
 impl Factors<'_> {

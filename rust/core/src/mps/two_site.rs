@@ -11,7 +11,7 @@ use crate::linalg::{
     Cut, Dropped, MethodCounts, Truncation, Workspace, matrix, matrix_mut, times, truncate,
 };
 use crate::mps::SiteTensor;
-use crate::mps::align::align;
+use crate::mps::align::{align, is_graded};
 use crate::scalar::{C64, Scalar};
 
 /// Squared norm below which a power of two is taken out of the left tensor.
@@ -157,12 +157,16 @@ pub(crate) fn apply_two_site<T: Scalar>(
         matrix(&scratch.merged, rows, cols),
         matrix(&scratch.right, cols, kept),
     );
-    if truncation.keep_dropped {
-        let weights: Vec<f64> = left_schmidt.iter().map(|s| s * s).collect();
-        if let Some(m) = align(&mut new_left, &mut scratch.right, &weights, kept) {
-            let total: f64 = m.iter().sum();
-            cut.schmidt = m.iter().map(|m| (m / total).sqrt()).collect();
-        }
+    if truncation.keep_dropped && is_graded(&cut.schmidt) {
+        let mut exact: Vec<C64> = new_left.iter().map(|x| x.to_c64()).collect();
+        let weigh = |left: &[C64]| -> Vec<C64> {
+            left.iter().enumerate().map(|(at, x)| x * left_schmidt[at % l]).collect()
+        };
+        let weights = align(&mut exact, &mut cut.vectors, kept, weigh);
+        cut.set_weights(&weights);
+        new_left = exact.into_iter().map(T::from_c64).collect();
+        scratch.right.clear();
+        scratch.right.extend(cut.vectors.iter().map(|v| T::from_c64(*v)));
     }
     let cuts = CutRecord::take(&mut cut, 1.0).into_iter().collect();
     let (mut log_norm_taken_out, mut left_scale) = (0.0, 1.0);

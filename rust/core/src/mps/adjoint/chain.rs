@@ -1,29 +1,32 @@
 //! The derivative of a chain step.
 //!
-//! The step (see [`crate::mps::chain`]) depends on what is left of a cut only through
-//! `P_i = R_iᴴ R_i`, and so no derivative of a QR factorization is needed:
+//! The step (see [`crate::mps::chain`]) depends on `R_i` only through `R_iᴴ R_i`, and so the isometry Q
+//! of a QR factorization may stand still in the derivative:
 //!
 //! ```text
-//! P_a = diag(s²),  P_{i+1} = C_iᴴ P_i C_i              from the left
-//! Y_i = C_i X_i,  M_i = Y_iᴴ P_i Y_i,  V_i from M_i,  X_{i−1} = Y_i V_iᴴ       from the right
+//! R_a = diag(s),  R_{i+1} = Qᴴ (R_i C_i)               from the left
+//! Y_i = C_i X_i,  θ_i = R_i Y_i,  V_i from θ_i,  X_{i−1} = Y_i V_iᴴ       from the right
 //!
-//! g_Y = g_X V + P Y M̄         M̄: `cut.rs`, with θ = R Y
-//! P̄_i = Y M̄ Yᴴ + C_i P̄_{i+1} C_iᴴ
-//! g_C = g_Y Xᴴ + P C P̄_{i+1}
+//! g_θ = θ M̄                   M̄: `cut.rs`
+//! g_Y = g_X V + Rᴴ g_θ
+//! g_R = g_θ Yᴴ, and of the next one: g_N = Q g_R', g_R += g_N Cᴴ
+//! g_C = g_Y Xᴴ + Rᴴ g_N
 //! ```
+//!
+//! Everything is carried in the weighted form, in which small weights cancel: in terms of RᴴR terms of
+//! 1/s_k would meet terms of s_k, and leave their rounding errors.
 //!
 //! What the operator depends on changes one of its tensors, see [`ChainTangents`].
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::linalg::{
-    MethodCounts, Workspace, add_adjoint_times, add_times, add_times_adjoint, adjoint_times,
-    matrix, matrix_mut, times, times_adjoint,
+    Workspace, add_adjoint_times, add_times, add_times_adjoint, adjoint_times, matrix, matrix_mut,
+    times, times_adjoint,
 };
 use crate::mps::SiteTensor;
 use crate::mps::adjoint::cut::{Cut, along_dropped, along_kept, of_vectors};
-use crate::mps::adjoint::two_site::hermitian;
-use crate::mps::chain::{Carry, Factors, add_two, factors, identity, orthogonalise};
+use crate::mps::chain::{Carry, Factors, Made, add_two, factors, identity};
 use crate::mps::tape::Record;
 use crate::operator::{ChainOperator, OperatorSite};
 use crate::scalar::C64;
@@ -46,6 +49,8 @@ pub(super) struct ChainFactors<'a> {
 struct Site<'a> {
     c: Factors<'a>,
     carry: Carry,
+    /// How the next one came from it; not of the last site.
+    made: Option<Made>,
     /// X, with so many columns, and Y.
     x: Vec<C64>,
     columns: usize,
@@ -60,8 +65,6 @@ struct SiteCut<'a> {
     theta: Vec<C64>,
     with_kept: Vec<C64>,
     with_dropped: Vec<C64>,
-    /// Y Vᴴ
-    y_kept: Vec<C64>,
 }
 
 /// The cotangents before a step.
@@ -84,13 +87,17 @@ impl<'a> ChainFactors<'a> {
         cancel: &Cancel,
     ) -> Result<Self> {
         let chain = factors(&record.tensors, operator);
-        let mut methods = MethodCounts::default();
-        let schmidt = &record.left_schmidt;
-        let carries = orthogonalise(&chain, schmidt, &mut methods, workspace, cancel)?;
+        let mut carries = vec![(Carry::first(&record.left_schmidt), None)];
+        for (i, site) in chain.iter().enumerate().take(chain.len().saturating_sub(1)) {
+            cancel.check()?;
+            let (next, made) = carries[i].0.next(site, workspace)?;
+            carries[i].1 = Some(made);
+            carries.push((next, None));
+        }
         let outer = chain.last().map_or(1, |site| site.r);
         let (mut x, mut columns) = (identity(outer), outer);
         let mut sites = Vec::with_capacity(chain.len());
-        for (i, (c, carry)) in chain.into_iter().zip(carries).enumerate().rev() {
+        for (i, (c, (carry, made))) in chain.into_iter().zip(carries).enumerate().rev() {
             cancel.check()?;
             let y = c.onto_right(&x, columns);
             let cut = match i.checked_sub(1) {
@@ -105,14 +112,16 @@ impl<'a> ChainFactors<'a> {
                         dropped: &cut.dropped,
                         columns: 2 * columns,
                     };
-                    Some(SiteCut::new(cut_of, cut.scale, &carry, &y, c.l * c.w.left))
+                    Some(SiteCut::new(cut_of, cut.scale, &carry, &y))
                 }
             };
             let next = cut.as_ref().map(|cut| {
-                let next = cut.y_kept.iter().map(|x| x * cut.scale).collect::<Vec<C64>>();
-                (next, cut.cut.kept.len())
+                let (kept, rows) = (cut.cut.kept.len(), c.l * c.w.left);
+                let mut next = along_kept(&y, cut.cut.v, (rows, 2 * columns, kept));
+                next.iter_mut().for_each(|x| *x *= cut.scale);
+                (next, kept)
             });
-            sites.push(Site { c, carry, x, columns, y, cut });
+            sites.push(Site { c, carry, made, x, columns, y, cut });
             match next {
                 Some(next) => (x, columns) = next,
                 None => break,
@@ -128,48 +137,40 @@ impl<'a> ChainFactors<'a> {
             b: self.sites.iter().map(|site| vec![C64::ZERO; site.c.b.len()]).collect(),
             tangents: vec![0.0; self.tangents.tensors.len()],
         };
-        // Of P_i, from the cut left of i alone.
-        let mut of_p: Vec<Option<Vec<C64>>> = Vec::with_capacity(self.sites.len());
+        // Of R_i, at first from the cut left of i alone.
+        let mut of_carry: Vec<Option<Vec<C64>>> = Vec::with_capacity(self.sites.len());
         let mut g_x: Option<Vec<C64>> = None;
         for (i, site) in self.sites.iter().enumerate() {
             let own = tensors.get(i).copied().flatten();
             let g_y = match (&site.cut, i) {
                 (Some(cut), 1..) => {
                     let r = weights.get(i - 1).copied().flatten();
-                    let (g_y, p) = cut.pull(site, g_x.as_deref(), own, r);
-                    of_p.push(Some(p));
+                    let (g_y, g_r) = cut.pull(site, g_x.as_deref(), own, r);
+                    of_carry.push(Some(g_r));
                     g_y
                 }
                 _ => {
-                    of_p.push(None);
+                    of_carry.push(None);
                     let zero = || vec![C64::ZERO; site.y.len()];
                     own.map_or_else(zero, |g| g.iter().map(|x| x * self.left_scale).collect())
                 }
             };
             g_x = Some(self.behind(i, &g_y, &mut sums));
         }
-        let mut p: Option<Vec<C64>> = None;
-        for (i, site) in self.sites.iter().enumerate().rev() {
-            let scale = self.sites.get(i + 1).map_or(1.0, |next| next.carry.scale);
-            let passed = p.map(|mut p| {
-                p.iter_mut().for_each(|x| *x *= scale * scale);
-                self.before(i, &p, &mut sums);
-                site.through(&p)
-            });
-            p = match (passed, of_p.pop().flatten()) {
-                (Some(mut passed), Some(own)) => {
-                    passed.iter_mut().zip(own).for_each(|(x, y)| *x += y);
-                    Some(passed)
-                }
-                (passed, own) => passed.or(own),
-            };
+        for i in (0..self.sites.len().saturating_sub(1)).rev() {
+            let Some(g_r) = of_carry.pop().flatten() else { continue };
+            let before = self.before(i, &g_r, self.sites[i + 1].carry.scale, &mut sums);
+            match &mut of_carry[i] {
+                Some(own) => own.iter_mut().zip(before).for_each(|(x, y)| *x += y),
+                none => *none = Some(before),
+            }
         }
-        let l = self.sites.first().map_or(1, |site| site.c.l);
-        ChainCotangent {
-            tensors: sums.b,
-            weights: p.unwrap_or_else(|| vec![C64::ZERO; l * l]),
-            tangents: sums.tangents,
-        }
+        let weights = self.sites.first().map_or_else(Vec::new, |site| {
+            let zero = || vec![C64::ZERO; site.c.l * site.c.l];
+            let g_r = of_carry.pop().flatten();
+            g_r.map_or_else(zero, |g_r| of_weights(&g_r, &site.carry.entries, site.c.l))
+        });
+        ChainCotangent { tensors: sums.b, weights, tangents: sums.tangents }
     }
 
     /// From the cotangent of `Y = C X` to those of C, and to that of X, which is returned.
@@ -219,15 +220,23 @@ impl<'a> ChainFactors<'a> {
         g_x
     }
 
-    /// From the cotangent `p` of `P_{i+1} = C_iᴴ P_i C_i` to those of C.
-    fn before(&self, i: usize, p: &[C64], sums: &mut Sums) {
-        let Site { c, carry, .. } = &self.sites[i];
+    /// From the cotangent of R right of a site, which was multiplied by `scale`, to those of C, and to
+    /// that of R left of it, which is returned.
+    fn before(&self, i: usize, g_r: &[C64], scale: f64, sums: &mut Sums) -> Vec<C64> {
+        let Site { c, carry, made, .. } = &self.sites[i];
         let (k, l, r, w) = (carry.rows, c.l, c.r, c.w);
-        let n = c.onto_left(carry);
         let side = r * w.right;
-        // g_N[(k p), (r w')] = Σ N[(k p), y] · P̄[y, (r w')]
-        let mut g_n = vec![C64::ZERO; n.len()];
-        times(matrix_mut(&mut g_n, 2 * k, side), matrix(&n, 2 * k, side), matrix(p, side, side));
+        let rows = g_r.len() / side;
+        // g_N[(k p), (r w')] = Σ_j Q[(k p), j] · g_R'[j, (r w')]
+        let mut g_n = vec![C64::ZERO; 2 * k * side];
+        if let Some(Made { q, .. }) = made {
+            times(
+                matrix_mut(&mut g_n, 2 * k, side),
+                matrix(q, 2 * k, rows),
+                matrix(g_r, rows, side),
+            );
+        }
+        g_n.iter_mut().for_each(|x| *x *= scale);
         let m = c.half_left(carry);
         let part = k * 2 * r;
         if self.tangents.site == i {
@@ -263,6 +272,12 @@ impl<'a> ChainFactors<'a> {
                 matrix(g_m, k, 2 * r),
             );
         }
+        // g_R[k, l, w] = Σ_{p r} g_M[k, (p r), w] · conj(B[l, (p r)])
+        let mut before = vec![C64::ZERO; carry.entries.len()];
+        for (out, g_m) in before.chunks_exact_mut(k * l).zip(g_m.chunks_exact(part)) {
+            times_adjoint(matrix_mut(out, k, l), matrix(g_m, k, 2 * r), matrix(&c.b, l, 2 * r));
+        }
+        before
     }
 }
 
@@ -287,35 +302,24 @@ fn along(o: &[C64; 4], g: [&[C64]; 2], m: &[C64]) -> f64 {
     2.0 * sum.re
 }
 
-impl Site<'_> {
-    /// `C P̄ Cᴴ`, for the cotangent `p` of P right of the site.
-    fn through(&self, p: &[C64]) -> Vec<C64> {
-        let (rows, columns) = (self.c.l * self.c.w.left, self.c.r * self.c.w.right);
-        // Z[(l w), p, y] = Σ_x C[(l w), p, x] · P̄[x, y]
-        let z = self.c.onto_right(p, columns);
-        let mut sum = vec![C64::ZERO; rows * rows];
-        for physical in 0..2 {
-            let of = |y: usize| &z[(physical + 2 * y) * rows..][..rows];
-            let mut adjoint = vec![C64::ZERO; columns * rows];
-            for y in 0..columns {
-                for (row, x) in of(y).iter().enumerate() {
-                    adjoint[y + row * columns] = x.conj();
-                }
-            }
-            // Σ_y C[a, p, y] · conj(Z[b, p, y]): for both p, of which one is wanted
-            let both = self.c.onto_right(&adjoint, rows);
-            for b in 0..rows {
-                let wanted = &both[(physical + 2 * b) * rows..][..rows];
-                sum[b * rows..(b + 1) * rows].iter_mut().zip(wanted).for_each(|(x, y)| *x += y);
-            }
+/// The cotangent of ρ from that of `R = diag(s)`: `g_R = R R̄`. Of the two entries that say the same the
+/// one of the larger s is taken.
+fn of_weights(g_r: &[C64], carry: &[C64], l: usize) -> Vec<C64> {
+    let s = |a: usize| carry[a * (l + 1)].re;
+    let mut weights = vec![C64::ZERO; l * l];
+    for a in 0..l {
+        for b in 0..l {
+            weights[a + b * l] =
+                if s(a) >= s(b) { g_r[a + b * l] / s(a) } else { g_r[b + a * l].conj() / s(b) };
         }
-        sum
     }
+    weights
 }
 
 impl<'a> SiteCut<'a> {
-    fn new(cut: Cut<'a>, scale: f64, carry: &Carry, y: &[C64], rows: usize) -> Self {
+    fn new(cut: Cut<'a>, scale: f64, carry: &Carry, y: &[C64]) -> Self {
         let (k, columns) = (carry.rows, cut.columns);
+        let rows = y.len() / columns;
         // θ[k, (p x)] = Σ_{l w} R[k, (l w)] · Y[(l w), (p x)]
         let mut theta = vec![C64::ZERO; k * columns];
         times(
@@ -327,14 +331,13 @@ impl<'a> SiteCut<'a> {
         Self {
             with_kept: along_kept(&theta, cut.v, (k, columns, kept)),
             with_dropped: along_dropped(&theta, cut.dropped, (k, columns)),
-            y_kept: along_kept(y, cut.v, (rows, columns, kept)),
             theta,
             cut,
             scale,
         }
     }
 
-    /// From the cotangents of `X' = Y Vᴴ`, of V and of the new weights to those of Y and of P.
+    /// From the cotangents of `X' = Y Vᴴ`, of V and of the new weights to those of Y and of R.
     fn pull(
         &self,
         site: &Site<'_>,
@@ -374,28 +377,13 @@ impl<'a> SiteCut<'a> {
                 matrix(self.cut.v, kept, columns),
             );
         }
-        // P̄ = H + Hᴴ,  H = Y Vᴴ (½ A (Y Vᴴ)ᴴ + S Yᴴ)
-        let mut inner = vec![C64::ZERO; kept * rows];
+        // g_R[k, (l w)] = Σ_{p x} g_θ[k, (p x)] · conj(Y[(l w), (p x)])
+        let mut g_r = vec![C64::ZERO; k * rows];
         times_adjoint(
-            matrix_mut(&mut inner, kept, rows),
-            matrix(&pulled.right, kept, columns),
+            matrix_mut(&mut g_r, k, rows),
+            matrix(&g_theta, k, columns),
             matrix(&site.y, rows, columns),
         );
-        if let Some(a) = &pulled.a {
-            let half: Vec<C64> = a.iter().map(|x| x * 0.5).collect();
-            add_times_adjoint(
-                matrix_mut(&mut inner, kept, rows),
-                matrix(&half, kept, kept),
-                matrix(&self.y_kept, rows, kept),
-            );
-        }
-        let mut p = vec![C64::ZERO; rows * rows];
-        times(
-            matrix_mut(&mut p, rows, rows),
-            matrix(&self.y_kept, rows, kept),
-            matrix(&inner, kept, rows),
-        );
-        hermitian(&mut p, rows);
-        (g_y, p)
+        (g_y, g_r)
     }
 }

@@ -41,8 +41,6 @@ pub(super) struct Pulled {
     pub half: Vec<C64>,
     /// S: kept × columns.
     pub right: Vec<C64>,
-    /// A: kept × kept; `None` is zero.
-    pub a: Option<Vec<C64>>,
 }
 
 impl Cut<'_> {
@@ -83,16 +81,15 @@ impl Cut<'_> {
             );
         }
         let mut left = half.clone();
-        let a = r.map(|r| self.of_weights(r));
-        if let Some(a) = &a {
+        if let Some(a) = r.map(|r| self.of_weights(r)) {
             let mut turned = vec![C64::ZERO; rows * k];
-            times(matrix_mut(&mut turned, rows, k), matrix(with_kept, rows, k), matrix(a, k, k));
+            times(matrix_mut(&mut turned, rows, k), matrix(with_kept, rows, k), matrix(&a, k, k));
             for ((left, half), x) in left.iter_mut().zip(&mut half).zip(turned) {
                 *left += x;
                 *half += x * 0.5;
             }
         }
-        Pulled { left, half, right, a }
+        Pulled { left, half, right }
     }
 
     /// `A = (R − tr(R ρ')) / t`

@@ -147,7 +147,7 @@ fn scale_rows(entries: &mut [C64], weights: &[f64]) {
 }
 
 /// Adds its adjoint to a square matrix.
-pub(super) fn hermitian(entries: &mut [C64], side: usize) {
+fn hermitian(entries: &mut [C64], side: usize) {
     for a in 0..side {
         for b in 0..=a {
             let sum = entries[a + b * side] + entries[b + a * side].conj();
