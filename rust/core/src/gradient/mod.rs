@@ -7,12 +7,17 @@
 //!
 //! Where a step could create directions that have no weight at all at these parameters (product states,
 //! multiples of π/2) the truncated state has a corner, and the derivative there is that of one side of
-//! it. Then it is taken a little beside the corner, on both sides of it, and averaged ([`GUARD`]).
+//! it. Where nothing is truncated a second state takes it there (`two_state.rs`), to which corners
+//! mean nothing; else it is taken a little beside the corner, on both sides of it, and averaged
+//! ([`GUARD`]).
 
 mod densities;
 mod outputs;
 mod reader;
 mod taped;
+mod two_state;
+
+use std::time::Instant;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -77,10 +82,13 @@ struct RowGradient {
 
 /// Relative weight below which a direction is dropped in any case: derivatives along weaker ones are
 /// noise.
-const LEAST_CUTOFF: f64 = 1e-24;
+const LEAST_CUTOFF: f64 = 1e-18;
 /// How far beside a corner derivatives are taken, in every parameter: the weight of what arises there,
 /// its square, is far above rounding, and its influence on the average, the square again, far below.
 const GUARD: f64 = 1e-7;
+/// Relative weight up to which a state counts as not truncated: what a second state makes of it is the
+/// root of that.
+const NOTHING_LOST: f64 = 1e-17;
 /// The guard's random signs.
 const SIGNS: [u64; 2] = [0x626f_6e64, 0x6c69_6e65];
 /// A derivative costs about three times the value.
@@ -134,10 +142,8 @@ impl GradientJob {
     pub fn execute(self, cancel: &Cancel) -> Result<Vec<GroupGradient>> {
         let _ieee = IeeeArithmetic::enter();
         let room = Room::of(&self.job.memory);
-        let run = |row: &Row<'_, C64>| match self.method {
-            GradientMethod::Adjoint => by_adjoint(row, &self.outputs[row.group], room),
-            GradientMethod::TwoState => Err(Error::Unsupported("two-state".to_owned())),
-        };
+        let run =
+            |row: &Row<'_, C64>| differentiate(row, &self.outputs[row.group], self.method, room);
         let rows =
             |pooled| self.job.each_row(cancel, pooled, run, |gradient| &mut gradient.result.report);
         let rows = self.job.on_threads(self.is_small(), rows)?;
@@ -165,25 +171,35 @@ impl Room {
     }
 }
 
-fn by_adjoint(row: &Row<'_, C64>, outputs: &Outputs, room: Room) -> Result<RowGradient> {
+fn differentiate(
+    row: &Row<'_, C64>,
+    outputs: &Outputs,
+    method: GradientMethod,
+    room: Room,
+) -> Result<RowGradient> {
     row.shared.cancel.check()?;
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let settings = row.shared.settings;
     let parameters = row.prepared.group.parameters(row.row);
     let differentiated = &outputs.differentiated;
     let (taped, evolved) = Taped::evolve(row, parameters, differentiated, settings.cutoff, room)?;
+    let lost = evolved.discarded();
     let states = States { causal: Some(evolved), swept: None, phase: taped.phase() };
     let (mut result, evolved) = row.read(states)?;
-    let values = values_of(row);
+    let last = &evolved.state;
     let found = few_wire(&result);
-    let cancel = row.shared.cancel;
-    let reader = Reader::new(&evolved.state, values, &found, outputs, cancel)?;
-    let guarded = taped.at_corner();
+    let reader = Reader::new(last, values_of(row), &found, outputs, row.shared.cancel)?;
     let sizes = (outputs.count, parameters.len());
-    let gradients = if guarded {
-        beside_corner(row, outputs, room)?
-    } else {
-        taped.gradients(&evolved.state, &reader, sizes, room)?
+    let guarded = method == GradientMethod::Adjoint && taped.at_corner();
+    let second = match method {
+        GradientMethod::TwoState => true,
+        GradientMethod::Adjoint => guarded && lost < NOTHING_LOST,
+    };
+    let second = second.then(|| two_state::gradients(row, &taped, last, &reader, sizes));
+    let gradients = match second.transpose()? {
+        Some(found) if !guarded || found.lost < NOTHING_LOST => found.gradients,
+        _ if guarded => beside_corner(row, outputs, room)?,
+        _ => taped.gradients(last, &reader, sizes, room)?,
     };
     let by_coefficients =
         (0..outputs.count).flat_map(|output| reader.by_coefficients(output)).collect();

@@ -51,14 +51,39 @@ impl<'a> Reader<'a> {
         Ok(Self { state, values, found, words, variances, outputs, cancel })
     }
 
+    /// The terms of an output that are linear in the state's density: words with their weights and
+    /// values.
+    pub fn terms(&self, output: usize) -> Vec<Term> {
+        let weights = self.outputs.weights(self.values.row, output);
+        let own = weights.words.iter().zip(&self.words).zip(&self.found.words);
+        let own = own.filter(|((weight, _), _)| **weight != 0.0);
+        own.map(|((weight, word), value)| (*weight, word.clone(), *value))
+            .chain(self.spread_terms(&weights))
+            .collect()
+    }
+
+    /// The variances that an output has, each as its weight, its mean and the terms of its sum.
+    pub fn variance_terms(&self, output: usize) -> Vec<(f64, f64, Vec<(f64, &Word)>)> {
+        let weights = self.outputs.weights(self.values.row, output);
+        let requests = self.values.requests;
+        let coefficients = requests.coefficients(self.values.row);
+        let sums = requests.variances.iter().zip(weights.variances);
+        sums.filter(|(_, weight)| **weight != 0.0)
+            .map(|(terms, weight)| {
+                let words = &requests.variance_terms[terms.clone()];
+                let pairs = coefficients[terms.clone()].iter().zip(words);
+                let mean = pairs.clone().map(|(c, &word)| c * self.found.words[word]).sum();
+                (*weight, mean, pairs.map(|(c, &word)| (*c, &self.words[word])).collect())
+            })
+            .collect()
+    }
+
     /// The cotangent of output `output`.
     pub fn cotangent(&self, output: usize) -> Result<Cotangent> {
         let weights = self.outputs.weights(self.values.row, output);
-        let spread = self.spread_terms(&weights);
-        let own = weights.words.iter().zip(&self.words).zip(&self.found.words);
-        let own = own.map(|((weight, word), value)| (*weight, word, *value));
+        let terms = self.terms(output);
         let terms: Vec<(f64, &Word, f64)> =
-            own.chain(spread.iter().map(|(weight, word, value)| (*weight, word, *value))).collect();
+            terms.iter().map(|(weight, word, value)| (*weight, word, *value)).collect();
         let mut sum = word_cotangent(self.state, &terms, self.values.readout, self.cancel)?;
         for (weight, variance) in weights.variances.iter().zip(&self.variances) {
             if let Some(variance) = variance.as_ref().filter(|_| *weight != 0.0) {

@@ -6,7 +6,7 @@ use crate::circuit::StepTangents;
 use crate::error::Result;
 use crate::gradient::reader::Reader;
 use crate::mps::adjoint::{Cotangent, Differentiable, TangentGate, pull_back};
-use crate::mps::{Checkpoint, Mps, Parallelism, Tape};
+use crate::mps::{Checkpoint, Mps, Parallelism, Record, Tape};
 use crate::program::{Evolved, Program, Shared};
 use crate::row::Row;
 use crate::scalar::C64;
@@ -125,17 +125,28 @@ impl<'a> Taped<'a> {
         cotangents: &mut [Cotangent],
         gradients: &mut [Vec<f64>],
     ) -> Result<()> {
+        let Shared { parallelism, cancel, .. } = *self.shared;
+        self.each_stretch(last, &mut |program, records, after| {
+            pull_back(program, records, after, cotangents, gradients, parallelism, cancel)
+        })
+    }
+
+    /// Hands the steps of every stretch, their records and the state behind them to `back`, the last
+    /// stretch first.
+    pub fn each_stretch(
+        &self,
+        last: &Mps<C64>,
+        back: &mut dyn FnMut(&Differentiable<'_>, &[Vec<Record<C64>>], &Mps<C64>) -> Result<()>,
+    ) -> Result<()> {
         let tangents: Vec<TangentGate<'_>> = self.tangents.iter().map(gate_of).collect();
         let (steps, levels) = (self.program.steps(), self.program.levels());
-        let Shared { parallelism, cancel, .. } = *self.shared;
         let mut behind: Option<usize> = None;
         for Checkpoint { level, state } in self.tape.checkpoints.iter().rev() {
             let stretch = *level..behind.unwrap_or(levels.len());
             let program =
                 Differentiable { steps, tangents: &tangents, levels: &levels[stretch.clone()] };
             if behind.is_none() {
-                let records = &self.tape.levels;
-                pull_back(&program, records, last, cotangents, gradients, parallelism, cancel)?;
+                back(&program, &self.tape.levels, last)?;
             } else {
                 let mut state = state.clone();
                 let mut tape = Tape::new(&state, *level, usize::MAX);
@@ -146,8 +157,7 @@ impl<'a> Taped<'a> {
                     &mut tape,
                     self.shared,
                 )?;
-                let records = &tape.levels;
-                pull_back(&program, records, &state, cotangents, gradients, parallelism, cancel)?;
+                back(&program, &tape.levels, &state)?;
             }
             behind = Some(*level);
         }

@@ -40,6 +40,10 @@ const NOTHING_BESIDE: f64 = 1e-22;
 /// becomes of it.
 const NO_WEIGHT: f64 = 1e-24;
 
+/// Share of the largest weight that the smallest kept one has at a corner: a direction behind it that
+/// has none may come to life as the root of it at most.
+const CORNER_ABOVE: f64 = 1e-16;
+
 /// How to find the leading right singular vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {
@@ -298,11 +302,14 @@ impl Choice {
         } else {
             0
         };
+        // Weights fall off step by step; one that is small already foretells that the next would come
+        // to life no faster.
+        let abrupt = smallest > CORNER_ABOVE * weights[0];
         let next = behind.first().map_or(f64::INFINITY, |w| w.max(0.0));
         Dropped {
             vectors: vectors[self.rank * n..(self.rank + count) * n].to_vec(),
             weights: behind[..count].to_vec(),
-            corner: !self.saturated && next < NO_WEIGHT * weights[0],
+            corner: !self.saturated && abrupt && next < NO_WEIGHT * weights[0],
         }
     }
 

@@ -55,7 +55,7 @@ pub(crate) use spectrum::spectrum_of_density;
 pub use spectrum::{MAX_SPECTRUM_SITES, entanglement_spectrum, spectrum_side};
 pub(crate) use state::check_chain;
 pub use state::{Mps, SiteTensor};
-pub(crate) use tape::{Checkpoint, Tape};
+pub(crate) use tape::{Checkpoint, Record, Tape};
 pub(crate) use two_site::apply_one_site;
 pub use two_site::{Scratch, Scratches};
 pub use variance::{WordSum, variance};

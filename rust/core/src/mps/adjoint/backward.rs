@@ -27,6 +27,17 @@ pub(crate) enum TangentGate<'a> {
     Chain(usize, &'a [(usize, OperatorSite)]),
 }
 
+impl TangentGate<'_> {
+    /// Whether the step depends on nothing that is differentiated.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::One(own) => own.is_empty(),
+            Self::Two(own) => own.is_empty(),
+            Self::Chain(_, own) => own.is_empty(),
+        }
+    }
+}
+
 /// Steps and their derivatives.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Differentiable<'a> {
@@ -205,7 +216,7 @@ impl Task<'_> {
 }
 
 /// `2 Re Σ conj(g) d`
-fn along<const N: usize>(g: &[C64; N], d: &[C64; N]) -> f64 {
+pub(super) fn along<const N: usize>(g: &[C64; N], d: &[C64; N]) -> f64 {
     2.0 * g.iter().zip(d).map(|(g, d)| (g.conj() * d).re).sum::<f64>()
 }
 

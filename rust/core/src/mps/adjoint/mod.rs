@@ -18,11 +18,15 @@
 mod backward;
 mod chain;
 mod cut;
+mod operator_sum;
 mod two_site;
+mod two_state;
 mod variance;
 mod words;
 
 pub(crate) use backward::{Differentiable, TangentGate, pull_back};
+pub(crate) use operator_sum::times_sum;
+pub(crate) use two_state::SecondState;
 pub(crate) use variance::{VarianceCotangent, variance_cotangent};
 pub(crate) use words::word_cotangent;
 
