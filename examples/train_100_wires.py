@@ -11,7 +11,11 @@ the ground state, and, because IsingZZ and RX rotate Majorana operators, that of
 
     python examples/train_100_wires.py --layers 8 --max-bond-dim 6 --steps 50
 
-prints a table and a verdict, and writes a figure and a JSON report into ``examples/out``.
+prints a table and a verdict, and writes a figure and a JSON report into ``examples/out``. It takes
+about 40 s, of which the engine has 3: PennyLane builds and binds 2,400 operators at every step.
+The energy seems to end 0.626 above the ground state at bond dimension 6, and really 0.643. With
+``--max-bond-dim 2`` it seems to end 0.749 above it, and really 24.0: nothing else in that training
+looks wrong.
 """
 
 from __future__ import annotations
@@ -117,22 +121,21 @@ def energy_on(device: Any, layers: int, field: float) -> qml.QNode:
 
 def train(
     energy: qml.QNode, angles: Array, steps: int, rate: float, show: Callable[[float], Any]
-) -> tuple[Array, list[float]]:
-    """Minimise the energy by Adam with a rate that falls to a twentieth; return the best angles."""
+) -> tuple[list[Array], list[float]]:
+    """Minimise the energy by Adam, its rate falling to a twentieth; return angles and energies."""
     value_and_slopes = jax.jit(jax.value_and_grad(energy))
     optimiser = optax.adam(optax.cosine_decay_schedule(rate, steps, alpha=0.05))
     state = optimiser.init(angles)
+    path: list[Array] = []
     curve: list[float] = []
-    best = angles
     for _ in range(steps):
         value, slopes = value_and_slopes(list(angles.flat))
+        path.append(angles)
         curve.append(float(value))
-        if curve[-1] <= min(curve):
-            best = angles
         updates, state = optimiser.update(jnp.stack(slopes).reshape(angles.shape), state)
         angles = np.asarray(optax.apply_updates(angles, updates))
         show(curve[-1])
-    return best, curve
+    return path, curve
 
 
 def verdict(bonds: Sequence[int], before: Array, after: Array, ground: float) -> tuple[bool, str]:
@@ -159,27 +162,29 @@ def _above(distance: float) -> str:
     return f"{abs(distance):.4f} {'above' if distance >= 0 else 'below'}"
 
 
-def draw(
-    path: Path, curve: Sequence[float], bonds: Sequence[int], report: dict[str, Any], lost: Array
-) -> None:
+def draw(path: Path, report: dict[str, Any], lost: Array) -> None:
     """Draw the loss curve, the energies at the end, and where the state was cut."""
     figure = Figure(figsize=(13.5, 4.2), layout="constrained")
     steps, ends, where = figure.subplots(1, 3, width_ratios=(1.4, 1.0, 1.1))
-    ground, exact = report["ground_energy"], report["after"]["exact"]
+    bonds, ground, exact = report["bond_dims"], report["ground_energy"], report["after"]["exact"]
 
-    steps.plot(np.asarray(curve) - ground, color="#6a3d9a", label=f"training, bond {bonds[0]}")
-    steps.axhline(exact - ground, color="#33a02c", lw=1, label="the same angles, exactly")
-    steps.set_yscale("symlog", linthresh=0.1)
+    above = np.asarray(report["curve"]) - ground
+    steps.plot(above, color="#6a3d9a", label=f"training, at bond dimension {bonds[0]}")
+    exactly = np.asarray(report["exact_curve"]) - ground
+    steps.plot(exactly, "--", color="#33a02c", label="the same angles, exactly")
+    steps.set_yscale("log" if above.min() > 0 else "symlog")
     steps.set_xlabel("step")
     steps.set_ylabel("energy above the ground state")
     steps.set_title("Training", loc="left")
     steps.legend(frameon=False, fontsize=9)
 
     names = [str(bond) for bond in bonds] + ["exact"]
-    energies = [*report["after"]["energies"], exact]
+    energies = np.array([*report["after"]["energies"], exact])
     colours = ["#6a3d9a"] + ["#b09cc8"] * (len(bonds) - 1) + ["#33a02c"]
-    ends.bar(names, np.asarray(energies) - ground, color=colours)
+    drawn = ends.bar(names, energies - ground, color=colours)
+    ends.bar_label(drawn, fmt="%.4f", padding=2, fontsize=9)
     ends.axhline(0.0, color="black", lw=0.8)
+    ends.margins(y=0.12)
     ends.set_xlabel("bond dimension")
     ends.set_ylabel("energy above the ground state")
     ends.set_title("The trained angles again", loc="left")
@@ -190,6 +195,7 @@ def draw(
     where.set_title("Where the state is cut", loc="left")
     for axes in (steps, ends, where):
         axes.spines[["top", "right"]].set_visible(False)
+        axes.set_axisbelow(True)
         axes.grid(alpha=0.25)
     figure.savefig(path, dpi=150)
 
@@ -242,8 +248,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             bar.set_postfix_str(f"energy {value:.4f}, ground state {ground:.4f}")
             bar.update()
 
-        trained, curve = train(energy, first, options.steps, options.rate, show)
+        path, curve = train(energy, first, options.steps, options.rate, show)
     training_seconds = time.perf_counter() - begin
+    trained = path[int(np.argmin(curve))]
+    exact_curve = [exact_energy(angles, options.field) for angles in path]
 
     again = bondline.recheck(energy, FACTORS)
     rows = {}
@@ -285,6 +293,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         },
         "recheck": checks["after"].to_dict(),
         "curve": curve,
+        "exact_curve": exact_curve,
         "trained": trained.tolist(),
         "real": real,
         "verdict": conclusion,
@@ -292,7 +301,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "seconds": time.perf_counter() - begin,
     }
     picture = options.out / "train_100_wires.png"
-    draw(picture, curve, bonds, report, checks["after"].reports[0][0].discarded)
+    draw(picture, report, checks["after"].reports[0][0].discarded)
     record = options.out / "train_100_wires.json"
     record.write_text(json.dumps(report, indent=2) + "\n")
     print(f"Wrote {picture} and {record} after {report['seconds']:.0f} s.")

@@ -93,6 +93,7 @@ def test_a_short_training_lowers_the_energy_and_writes_what_it_promises(
     assert report["angles"] == 2 * (2 * WIRES - 1)
     assert len(report["curve"]) == 3
     assert report["curve"][2] < report["curve"][0] - 0.1
+    assert report["exact_curve"][2] == pytest.approx(report["after"]["exact"], abs=1e-12)
     assert report["verdict"] in printed
 
     after = report["after"]
@@ -105,14 +106,16 @@ def test_a_short_training_lowers_the_energy_and_writes_what_it_promises(
     assert (tmp_path / "train_100_wires.png").stat().st_size > 10_000
 
 
-def test_training_returns_the_best_angles_that_it_saw(example: SimpleNamespace) -> None:
+def test_training_returns_the_angles_of_every_energy(example: SimpleNamespace) -> None:
     energy = example.energy_on(qml.device("bondline.mps", wires=3), 1, 1.0)
     seen: list[float] = []
     first = np.full((1, 5), 0.9)
-    best, curve = example.train(energy, first, 6, 2.0, seen.append)
+    path, curve = example.train(energy, first, 6, 2.0, seen.append)
     assert curve == seen
     assert curve[-1] > min(curve)
-    assert float(energy(list(best.flat))) == pytest.approx(min(curve), abs=1e-9)
+    np.testing.assert_array_equal(path[0], first)
+    for angles, value in zip(path, curve, strict=True):
+        assert float(energy(list(angles.flat))) == pytest.approx(value, abs=1e-9)
 
 
 @pytest.mark.parametrize(("name", "value"), [("--wires", "1"), ("--max-bond-dim", "0")])
