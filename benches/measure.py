@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import resource
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TypeAlias
+
+import numpy as np
 
 Settings: TypeAlias = Mapping[str, object]
 
@@ -42,6 +45,12 @@ class Record:
     cpu_s: float
     wall_s: float
     value: float
+    task: str = "value"  # or "gradient", with a value in the same call
+    parameters: int | None = None  # differentiated by, where it is a gradient
+    scaled_by: float = 1.0  # the gradient by some parameters, multiplied up to all
+    derivatives: tuple[float, ...] | None = None  # by the parameters of ``some_of``
+    engine_s: float | None = None  # of wall_s, inside the engine
+    guarded: bool | None = None  # the guard of a corner was used
     fidelity: float | None = None  # true fidelity with the exact state, where that is affordable
     fidelity_estimate: float | None = None  # the simulator's own figure, where it has one
     largest_bond: int | None = None
@@ -64,6 +73,21 @@ class Outcome:
     value: float
     largest_bond: int | None = None
     fidelity_estimate: float | None = None
+    parameters: int | None = None
+    scaled_by: float = 1.0
+    derivatives: tuple[float, ...] | None = None
+    engine_s: float | None = None
+    guarded: bool | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """One of several things that a process measures in turn."""
+
+    simulator: str
+    kind: str  # "value" or "gradient"
+    call: Callable[[], Outcome]
+    threads: int = 1
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -71,7 +95,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    result.add_argument("workload", help="w1, w1-20 or w2 (benches/workloads.py)")
+    result.add_argument("workload", help="a name of benches/workloads.py")
     result.add_argument("chi", type=int, help="largest bond dimension")
     result.add_argument("--threads", type=int, default=1)
     result.add_argument("--calls", type=int, default=3, help="timed calls after one warm-up")
@@ -115,6 +139,11 @@ def versions(*packages: str) -> dict[str, str]:
     return {package: metadata.version(package) for package in packages}
 
 
+def some_of(parameters: int) -> list[int]:
+    """Choose four parameters from one end to the other, whose derivatives are kept to compare."""
+    return sorted({round(index) for index in np.linspace(0, parameters - 1, 4)})
+
+
 def repeat(
     simulator: str,
     options: argparse.Namespace,
@@ -128,30 +157,66 @@ def repeat(
 
     ``fidelity`` is computed once, before the clock starts and outside of every timed call.
     """
-    measured_fidelity = fidelity() if fidelity is not None else None
+    task = Task(simulator, "value", call, options.threads)
+    measured = fidelity() if fidelity is not None else None
+    interleave([task], options, versions=versions, settings=settings, fidelity=measured)
+
+
+def interleave(
+    tasks: Sequence[Task],
+    options: argparse.Namespace,
+    *,
+    versions: Mapping[str, str],
+    settings: Settings,
+    fidelity: float | None = None,
+    least_seconds: float = 0.0,
+) -> None:
+    """Warm up every task once, then time them in turn and print one JSON line for each call.
+
+    Every round of calls starts with another task. A call that is shorter than ``least_seconds`` is
+    timed as the mean of as many as fill them.
+    """
     names = (*THREAD_VARIABLES, "OPENBLAS_CORETYPE")
     environment = {name: os.environ[name] for name in names if name in os.environ}
+    repetitions = [1] * len(tasks)
     for index in range(options.calls + 1):
-        started = datetime.now(UTC).isoformat(timespec="seconds")
-        cpu, wall = cpu_seconds(), time.perf_counter()
-        outcome = call()
-        cpu, wall = cpu_seconds() - cpu, time.perf_counter() - wall
-        record = Record(
-            simulator=simulator,
-            workload=options.workload,
-            chi=options.chi,
-            threads=options.threads,
-            call=index,
-            cpu_s=round(cpu, 6),
-            wall_s=round(wall, 6),
-            value=outcome.value,
-            fidelity=measured_fidelity,
-            fidelity_estimate=outcome.fidelity_estimate,
-            largest_bond=outcome.largest_bond,
-            peak_rss_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-            versions=versions,
-            settings={**settings, "environment": environment},
-            cpu_model=cpu_model(),
-            started=started,
-        )
-        print(record.line(), flush=True)
+        shift = index % len(tasks)
+        for place in [*range(shift, len(tasks)), *range(shift)]:
+            task = tasks[place]
+            started = datetime.now(UTC).isoformat(timespec="seconds")
+            cpu, wall = cpu_seconds(), time.perf_counter()
+            for _ in range(repetitions[place]):
+                outcome = task.call()
+            cpu = (cpu_seconds() - cpu) / repetitions[place]
+            wall = (time.perf_counter() - wall) / repetitions[place]
+            if index == 0 and least_seconds:
+                # The warm-up itself is slower than what comes after it.
+                begin = time.perf_counter()
+                task.call()
+                again = time.perf_counter() - begin
+                repetitions[place] = max(1, math.ceil(least_seconds / again))
+            record = Record(
+                simulator=task.simulator,
+                workload=options.workload,
+                chi=options.chi,
+                threads=task.threads,
+                call=index,
+                cpu_s=round(cpu, 6),
+                wall_s=round(wall, 6),
+                value=outcome.value,
+                task=task.kind,
+                parameters=outcome.parameters,
+                scaled_by=outcome.scaled_by,
+                derivatives=outcome.derivatives,
+                engine_s=outcome.engine_s,
+                guarded=outcome.guarded,
+                fidelity=fidelity,
+                fidelity_estimate=outcome.fidelity_estimate,
+                largest_bond=outcome.largest_bond,
+                peak_rss_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+                versions=versions,
+                settings={**settings, "environment": environment},
+                cpu_model=cpu_model(),
+                started=started,
+            )
+            print(record.line(), flush=True)

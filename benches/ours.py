@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -19,7 +19,14 @@ from bondline.circuits.group import Group
 from bondline.measurements.requests import Requests
 
 LETTERS = {"X": 1, "Y": 2, "Z": 3}
-GATE_NAMES = {"rx": "RX", "ry": "RY", "rz": "RZ", "cx": "CNOT", "unitary": "QubitUnitary2"}
+GATE_NAMES = {
+    "rx": "RX",
+    "ry": "RY",
+    "rz": "RZ",
+    "rxx": "IsingXX",
+    "cx": "CNOT",
+    "unitary": "QubitUnitary2",
+}
 MEMORY_LIMIT = 8 * 2**30
 
 
@@ -49,7 +56,7 @@ def lower(workload: workloads.Workload, *, dense_state: bool = False) -> Group:
         wire_counts=np.array([len(gate.wires) for gate in workload.gates], np.uint32),
         wires=np.array([wire for gate in workload.gates for wire in gate.wires], np.uint32),
         letters=np.zeros(0, np.uint8),
-        parameters=np.array([[p for gate in workload.gates for p in gate.params]], np.float64),
+        parameters=np.array([workloads.angles_of(workload)], np.float64),
         matrices=np.concatenate([*matrices, np.zeros(0, np.complex128)])[np.newaxis],
         control_counts=np.zeros(len(workload.gates), np.uint32),
         control_values=np.zeros(0, np.uint8),
@@ -91,6 +98,8 @@ def through_qnode(
     """Prepare a call of a QNode; PennyLane's own work is part of its time."""
     import pennylane as qml
 
+    from benches.qnodes import energy
+
     device = qml.device(
         "bondline.mps",
         wires=workload.n_wires,
@@ -98,25 +107,11 @@ def through_qnode(
         threads=options.threads,
         on_low_fidelity="ignore",
     )
-    letters = {"X": qml.X, "Y": qml.Y, "Z": qml.Z}
-    gates = {"rx": qml.RX, "ry": qml.RY, "rz": qml.RZ, "cx": qml.CNOT}
-    hamiltonian = qml.dot(
-        np.ones(len(workload.words)),
-        [qml.prod(*(letters[p](wire) for wire, p in word.items())) for word in workload.words],
-    )
-
-    def circuit() -> Any:
-        for gate in workload.gates:
-            if gate.matrix is not None:
-                qml.QubitUnitary(gate.matrix, gate.wires)
-            else:
-                gates[gate.name](*gate.params, wires=gate.wires)
-        return qml.expval(hamiltonian)
-
-    node = qml.QNode(circuit, device)
+    node = energy(workload, device)
+    angles = workloads.angles_of(workload)
 
     def call() -> measure.Outcome:
-        value = float(node())
+        value = float(node(angles))
         report = device.reports[0]
         return measure.Outcome(value, int(report.largest_bond), float(report.norm))
 

@@ -1,11 +1,12 @@
 """What the device costs around the engine: ``python -m benches.overhead``.
 
 Three QNodes, each called many times: one gate; 2,000 gates on 100 wires (1,000 RY, 1,000 CNOT);
-2,400 gates and the 199 terms of a transverse-field Ising chain at bond dimension 16. The whole
-call, the device's ``execute`` and the engine inside it are timed without a profiler. A second run
-under cProfile splits the Python work between bondline's own frames and PennyLane's: functions of
-either package own their time, and everything else (numpy, built-ins) is charged to whoever called
-it. The profiler slows Python down, so those two columns are upper bounds.
+2,400 gates and the 199 terms of a transverse-field Ising chain at bond dimension 16. After them two
+gradients by autograd (``benches.gradients`` has more of them). The whole call, the device's part of
+it and the engine inside are timed without a profiler. A second run under cProfile splits the Python
+work between bondline's own frames and PennyLane's: functions of either package own their time, and
+everything else (numpy, built-ins) is charged to whoever called it. The profiler slows Python down,
+so those two columns are upper bounds.
 """
 
 from __future__ import annotations
@@ -24,9 +25,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pennylane as qml
+from pennylane import numpy as pnp
 
 import bondline
-from benches import measure
+from benches import measure, workloads
+from benches.engine_clock import EngineClock
+from benches.qnodes import energy
 
 Function: TypeAlias = tuple[str, int, str]
 
@@ -35,6 +39,7 @@ ROOTS = {
     "pennylane": str(Path(qml.__file__).parent),
 }
 WIRES = 100
+ENTRIES = ("execute", "execute_and_compute_derivatives", "compute_derivatives")
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Row:
     circuit: str
     calls: int
     call_ms: float  # median of whole calls, no profiler
-    execute_ms: float  # of that, inside the device's execute
+    execute_ms: float  # of that, inside the device
     engine_ms: float  # of that, inside the Rust engine
     bondline_frames_ms: float  # cProfile: Python frames of bondline, engine left out
     pennylane_frames_ms: float  # cProfile: Python frames of PennyLane and of the circuit itself
@@ -97,7 +102,7 @@ def owner(function: Function) -> str | None:
     file, _, name = function
     if "_core" in name and file == "~":
         return "engine"
-    if file == __file__:
+    if file.startswith(str(Path(__file__).parent)):
         return "pennylane"  # the circuit's own function: building a tape is the user's side
     for package, root in ROOTS.items():
         if file.startswith(root):
@@ -133,40 +138,58 @@ def split_by_owner(stats: pstats.Stats) -> dict[str, float]:
     return seconds
 
 
-def measured(name: str, circuit: Callable[[], Any], calls: int, **settings: Any) -> Row:
-    """Time ``calls`` calls of a QNode, then as many under the profiler."""
-    device = qml.device("bondline.mps", wires=WIRES, threads=1, **settings)
-    node = qml.QNode(circuit, device)
-    execute, inside = device.execute, []
+def on_device(device: Any) -> list[float]:
+    """Time every call of a device that runs circuits; seconds are added to the list it returns."""
+    inside: list[float] = []
+    running: list[str] = []  # one may call another
 
-    def timed_execute(*arguments: Any, **keywords: Any) -> Any:
-        begin = time.perf_counter()
-        result = execute(*arguments, **keywords)
-        inside.append(time.perf_counter() - begin)
-        return result
+    def timed(name: str) -> Callable[..., Any]:
+        method = getattr(device, name)
 
-    device.execute = timed_execute
-    node()
-    inside.clear()
-    whole, engine = [], []
-    for _ in range(calls):
-        begin = time.perf_counter()
-        node()
-        whole.append(time.perf_counter() - begin)
-        engine.append(sum(report.seconds for report in device.reports))
-    device.execute = execute
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            running.append(name)
+            begin = time.perf_counter()
+            try:
+                return method(*arguments, **keywords)
+            finally:
+                running.pop()
+                if not running:
+                    inside.append(time.perf_counter() - begin)
+
+        return call
+
+    for name in ENTRIES:
+        setattr(device, name, timed(name))
+    return inside
+
+
+def measured(name: str, call: Callable[[], Any], device: Any, calls: int) -> Row:
+    """Time ``calls`` calls, then as many under the profiler."""
+    inside = on_device(device)
+    call()
+    whole, execute, engine = [], [], []
+    with EngineClock() as clock:
+        for _ in range(calls):
+            inside.clear()
+            before, begin = clock.seconds, time.perf_counter()
+            call()
+            whole.append(time.perf_counter() - begin)
+            execute.append(sum(inside))
+            engine.append(clock.seconds - before)
+    for entry in ENTRIES:
+        delattr(device, entry)
 
     profiler = cProfile.Profile()
     profiler.enable()
     for _ in range(calls):
-        node()
+        call()
     profiler.disable()
     frames = split_by_owner(pstats.Stats(profiler))
     return Row(
         circuit=name,
         calls=calls,
         call_ms=1e3 * statistics.median(whole),
-        execute_ms=1e3 * statistics.median(inside),
+        execute_ms=1e3 * statistics.median(execute),
         engine_ms=1e3 * statistics.median(engine),
         bondline_frames_ms=1e3 * frames["bondline"] / calls,
         pennylane_frames_ms=1e3 * frames["pennylane"] / calls,
@@ -175,10 +198,24 @@ def measured(name: str, circuit: Callable[[], Any], calls: int, **settings: Any)
     )
 
 
+def of_value(name: str, circuit: Callable[[], Any], calls: int, **settings: Any) -> Row:
+    """Measure a QNode."""
+    device = qml.device("bondline.mps", wires=WIRES, threads=1, **settings)
+    return measured(name, qml.QNode(circuit, device), device, calls)
+
+
+def of_gradient(name: str, workload: workloads.Workload, calls: int, **settings: Any) -> Row:
+    """Measure the gradient of a QNode by all its angles."""
+    device = qml.device("bondline.mps", wires=workload.n_wires, threads=1, **settings)
+    gradient = qml.grad(energy(workload, device))
+    angles = pnp.array(workloads.angles_of(workload), requires_grad=True)
+    return measured(name, lambda: gradient(angles), device, calls)
+
+
 def table(rows: Sequence[Row]) -> str:
     """Write the rows as Markdown."""
     lines = [
-        "| circuit | whole call ms | in execute | in the engine | bondline's frames (profiled) "
+        "| circuit | whole call ms | in the device | in the engine | bondline's frames (profiled) "
         "| PennyLane's frames (profiled) |",
         "|---|---|---|---|---|---|",
     ]
@@ -191,7 +228,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure the three circuits, print a table, append JSON lines."""
+    """Measure the circuits, print a table, append JSON lines."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -199,15 +236,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=measure.OUT)
     options = parser.parse_args(argv)
     rows = [
-        measured("1 gate, 100 wires", one_gate, options.calls),
-        measured("2,000 gates, 100 wires", two_thousand_gates, options.calls, max_bond_dim=16),
-        measured(
+        of_value("1 gate, 100 wires", one_gate, options.calls),
+        of_value("2,000 gates, 100 wires", two_thousand_gates, options.calls, max_bond_dim=16),
+        of_value(
             "2,400 gates, 199 terms, chi 16",
             ising(ising_hamiltonian()),
             options.calls,
             max_bond_dim=16,
             on_low_fidelity="ignore",
         ),
+        of_gradient("240 derivatives, 20 wires", workloads.load("w3-20"), options.calls),
+        of_gradient("1,200 derivatives, 100 wires", workloads.load("w3-100"), options.calls),
     ]
     options.out.mkdir(parents=True, exist_ok=True)
     with (options.out / "overhead.jsonl").open("w") as file:

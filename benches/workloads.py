@@ -21,7 +21,7 @@ W2_REFERENCE_VALUE = 1.6215
 
 @dataclass(frozen=True)
 class Gate:
-    """One gate: ``name`` is rx, ry, rz, cx or unitary (then ``matrix`` says which)."""
+    """One gate: ``name`` is rx, ry, rz, rxx, cx or unitary (then ``matrix`` says which)."""
 
     name: str
     wires: tuple[int, ...]
@@ -58,9 +58,23 @@ def haar_brickwall(name: str, n_wires: int, depth: int = 20, seed: int = 11) -> 
     return Workload(name, n_wires, gates, [{wire: "Z"} for wire in range(n_wires)])
 
 
-def hardware_efficient(name: str, n_wires: int, layers: int = 8, seed: int = 22) -> Workload:
+def haar_with_angles(name: str, n_wires: int, depth: int = 20, seed: int = 11) -> Workload:
+    """Build the brickwall with a rotation after each unitary: one angle to differentiate by."""
+    brickwall = haar_brickwall(name, n_wires, depth, seed)
+    angles = iter(0.3 * np.random.default_rng(seed + 1).normal(size=len(brickwall.gates)))
+    gates = [
+        gate
+        for unitary in brickwall.gates
+        for gate in (unitary, Gate("rxx", unitary.wires, (float(next(angles)),)))
+    ]
+    return Workload(name, n_wires, gates, brickwall.words)
+
+
+def hardware_efficient(
+    name: str, n_wires: int, layers: int = 8, seed: int = 22, scale: float = 0.3
+) -> Workload:
     """Build layers of RX RY RZ on every wire and a CX chain; the observable is sum ZZ + sum X."""
-    angles = 0.3 * np.random.default_rng(seed).normal(size=(layers, n_wires, 3))
+    angles = scale * np.random.default_rng(seed).normal(size=(layers, n_wires, 3))
     gates: list[Gate] = []
     for layer in angles:
         for wire, triple in enumerate(layer):
@@ -78,12 +92,28 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "w2": lambda: hardware_efficient("w2", 100),
 }
 
+GRADIENTS: dict[str, Callable[[], Workload]] = {
+    "w3-20": lambda: hardware_efficient("w3-20", 20, layers=4),
+    "w3-100": lambda: hardware_efficient("w3-100", 100, layers=4),
+    "w2": WORKLOADS["w2"],
+    "w1-angles": lambda: haar_with_angles("w1-angles", 40),
+    "w3-1000": lambda: hardware_efficient("w3-1000", 1000, layers=4),
+    "zeros-100": lambda: hardware_efficient("zeros-100", 100, layers=4, scale=0.0),
+}
+"""Circuits to differentiate by every angle; the last one starts where training often does."""
+
 
 def load(name: str) -> Workload:
     """Build the workload called ``name``."""
-    if name not in WORKLOADS:
-        raise SystemExit(f"unknown workload {name!r}: choose one of {', '.join(WORKLOADS)}.")
-    return WORKLOADS[name]()
+    known = {**WORKLOADS, **GRADIENTS}
+    if name not in known:
+        raise SystemExit(f"unknown workload {name!r}: choose one of {', '.join(known)}.")
+    return known[name]()
+
+
+def angles_of(workload: Workload) -> list[float]:
+    """List the parameters of all gates in their order."""
+    return [parameter for gate in workload.gates for parameter in gate.params]
 
 
 def pauli_string(word: dict[int, str], n_wires: int) -> str:

@@ -1,10 +1,11 @@
 """Matrix-product-state simulation of quantum machine-learning circuits, for PennyLane.
 
 The device is ``qml.device("bondline.mps")``; what stands here are the states of its circuits, its
-settings, its report and its errors.
+settings, its report, a check of its values and its errors.
 """
 
 from bondline._core import __version__
+from bondline.checks.recheck import Recheck, recheck
 from bondline.config import MpsConfig
 from bondline.errors import (
     BondlineError,
@@ -31,6 +32,7 @@ __all__ = [
     "MpsConfig",
     "NumericalError",
     "ParameterShiftWarning",
+    "Recheck",
     "Report",
     "ResourceError",
     "UnsupportedError",
@@ -38,4 +40,5 @@ __all__ = [
     "log_probability",
     "mps_state",
     "probability",
+    "recheck",
 ]

@@ -46,6 +46,7 @@ def test_public_names():
         "MpsConfig",
         "NumericalError",
         "ParameterShiftWarning",
+        "Recheck",
         "Report",
         "ResourceError",
         "UnsupportedError",
@@ -53,6 +54,7 @@ def test_public_names():
         "log_probability",
         "mps_state",
         "probability",
+        "recheck",
     ]
     for name in bondline.__all__:
         assert hasattr(bondline, name)

@@ -20,11 +20,11 @@ FLOORS = [
     {"circuits"},
     {"reports"},
     {"devices"},
-    {"states"},
+    {"checks", "states"},
     {""},
 ]
 FLOOR = {room: height for height, floor in enumerate(FLOORS) for room in floor}
-KNOW_PENNYLANE = {"operators", "measurements", "circuits", "devices", "states"}
+KNOW_PENNYLANE = {"operators", "measurements", "circuits", "devices", "checks", "states"}
 
 
 def modules():

@@ -14,8 +14,13 @@ from pennylane.pytrees import flatten
 
 from bondline.errors import UnsupportedError
 
+_OTHER_WAY: Final = (
+    "For a derivative, let the QNode itself return qml.expval(qml.Projector(bits, wires=wires)) or "
+    "another expval or probs; for the bare number"
+)
 
-def require_plain(values: Any, caller: str) -> None:
+
+def require_plain(values: Any, caller: str, other_way: str = _OTHER_WAY) -> None:
     """Raise if any of some numbers is part of a differentiation or of a compiled function.
 
     Parameters
@@ -24,6 +29,8 @@ def require_plain(values: Any, caller: str) -> None:
         Numbers and arrays, in tuples, lists and dicts of any depth.
     caller : str
         What was called; begins the message.
+    other_way : str, optional
+        What the message says about the way to a derivative, and for what to call it otherwise.
 
     Raises
     ------
@@ -42,9 +49,8 @@ def require_plain(values: Any, caller: str) -> None:
         if owner is not None:
             raise UnsupportedError(
                 f"{caller} needs plain numbers, and got {owner}: it has no derivative, and its "
-                "answer would count as a constant. For a derivative, let the QNode itself return "
-                "qml.expval(qml.Projector(bits, wires=wires)) or another expval or probs; for the "
-                "bare number, call it outside of grad and jit, or detach its arguments."
+                f"answer would count as a constant. {other_way}, call it outside of grad and jit, "
+                "or detach its arguments."
             )
 
 

@@ -129,6 +129,27 @@ class BondlineMPS(DerivativeMethods, Device):  # type: ignore[misc]  # PennyLane
         """Settings of the device."""
         return self._config
 
+    def with_settings(self, **settings: Unpack[MpsSettings]) -> BondlineMPS:
+        """Return another device on the same wires, with some settings in place of its own.
+
+        Parameters
+        ----------
+        **settings
+            Fields of :class:`bondline.MpsConfig`.
+
+        Returns
+        -------
+        BondlineMPS
+
+        Examples
+        --------
+        >>> BondlineMPS(wires=2, cutoff=0.0).with_settings(max_bond_dim=8).config.cutoff
+        0.0
+        """
+        kept = {**self._config.keywords(), **settings}
+        other: BondlineMPS = BondlineMPS(self.wires, initial_state=self._initial_state, **kept)
+        return other
+
     @property
     def c_dtype(self) -> np.dtype[Any]:
         """Working precision, complex128 or complex64."""

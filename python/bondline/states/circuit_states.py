@@ -14,7 +14,8 @@ from bondline._core import GroupResult
 from bondline.circuits.lowered import Circuit
 from bondline.devices.derivatives import require_plain, require_plain_circuit
 from bondline.devices.mps import BondlineMPS
-from bondline.errors import InputError, UnsupportedError
+from bondline.devices.qnodes import device_of
+from bondline.errors import UnsupportedError
 from bondline.measurements.requests import Requests
 from bondline.reports.account import Account
 from bondline.states.bitstrings import as_bits, require_width
@@ -71,7 +72,7 @@ def mps_state(qnode: Any) -> Callable[..., Any]:
     >>> print(round(float(state.expval(qml.X(0) @ qml.X(1) @ qml.X(2))), 9))
     1.0
     """
-    device = _device_of(qnode, "mps_state")
+    device = device_of(qnode, "mps_state")
 
     @functools.wraps(qnode.func)
     def prepared(*args: Any, **kwargs: Any) -> MPS | list[MPS]:
@@ -142,7 +143,7 @@ def log_probability(qnode: Any, bitstrings: Any) -> Callable[..., Any]:
 
 
 def _log_probability(qnode: Any, bitstrings: Any, caller: str) -> Callable[..., Any]:
-    device = _device_of(qnode, caller)
+    device = device_of(qnode, caller)
     bits, single = as_bits(bitstrings)
 
     @functools.wraps(qnode.func)
@@ -196,18 +197,6 @@ def probability(qnode: Any, bitstrings: Any) -> Callable[..., Any]:
         return np.exp(logarithms(*args, **kwargs))
 
     return computed
-
-
-def _device_of(qnode: Any, caller: str) -> BondlineMPS:
-    device = getattr(qnode, "device", None)
-    if not isinstance(qnode, qml.QNode) or not isinstance(device, BondlineMPS):
-        given = type(qnode).__name__ if device is None else f"a QNode on {device.name}"
-        raise InputError(
-            f"{caller} needs a QNode on the device bondline.mps, got {given}. "
-            'Make one with qml.QNode(circuit, qml.device("bondline.mps", wires=...)).'
-        )
-    found: BondlineMPS = device
-    return found
 
 
 def _circuit_of(qnode: Any, caller: str, args: Any, kwargs: Any) -> Any:

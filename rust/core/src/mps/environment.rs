@@ -112,13 +112,31 @@ impl<'a, T: Scalar> Environments<'a, T> {
 
 /// `K[a (s d)] = Σ_b E[a b] · Y[b s d]`
 pub(crate) fn half_transfer<T: Scalar>(environment: &[T], ket: &SiteTensor<T>, out: &mut Vec<T>) {
-    let bra_dim = environment.len() / ket.left;
-    out.resize(bra_dim * 2 * ket.right, T::ZERO);
+    onto_left(environment, &ket.entries, ket.left, out);
+}
+
+/// `K[a x] = Σ_b E[a b] · Y[b x]`, Y with `left` rows. Schmidt weights, which most values begin with,
+/// are diagonal, and need no product.
+pub(crate) fn onto_left<T: Scalar>(environment: &[T], y: &[T], left: usize, out: &mut Vec<T>) {
+    let (rows, columns) = (environment.len() / left, y.len() / left);
+    if rows == left && is_diagonal(environment, left) {
+        out.clear();
+        out.extend(y.iter().enumerate().map(|(at, y)| environment[at % left * (left + 1)] * *y));
+        return;
+    }
+    out.resize(rows * columns, T::ZERO);
     times(
-        matrix_mut(out, bra_dim, 2 * ket.right),
-        matrix(environment, bra_dim, ket.left),
-        matrix(&ket.entries, ket.left, 2 * ket.right),
+        matrix_mut(out, rows, columns),
+        matrix(environment, rows, left),
+        matrix(y, left, columns),
     );
+}
+
+fn is_diagonal<T: Scalar>(environment: &[T], dim: usize) -> bool {
+    let columns = environment.chunks_exact(dim).enumerate();
+    columns
+        .flat_map(|(b, column)| column.iter().enumerate().map(move |(a, x)| (a, b, x)))
+        .all(|(a, b, x)| a == b || *x == T::ZERO)
 }
 
 /// `E'[c d] = Σ_{a s} conj(X[a s c]) · K[a s d]`

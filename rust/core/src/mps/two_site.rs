@@ -253,19 +253,17 @@ fn rotate_and_weight<T: Scalar>(
     }
 }
 
-/// Applies a 4×4 to the physical indices of `merged` in place, blocks as in [`rotate_and_weight`].
+/// Applies a 4×4 to the physical indices of `merged`, blocks as in [`rotate_and_weight`].
 pub(crate) fn rotate(merged: &mut [C64], l: usize, g: &[C64; 16]) {
+    const PAIR: [usize; 4] = [0, 2, 1, 3];
+    // Transposed, in the order of the blocks: column a has the weights of block a's sources.
+    let transposed: [C64; 16] = std::array::from_fn(|at| g[4 * PAIR[at / 4] + PAIR[at % 4]]);
+    let mut before = Vec::with_capacity(4 * l);
     for block in merged.chunks_exact_mut(4 * l) {
-        let (c00, rest) = block.split_at_mut(l);
-        let (c10, rest) = rest.split_at_mut(l);
-        let (c01, c11) = rest.split_at_mut(l);
-        for i in 0..l {
-            let [x00, x01, x10, x11] = [c00[i], c01[i], c10[i], c11[i]];
-            c00[i] = g[0] * x00 + g[1] * x01 + g[2] * x10 + g[3] * x11;
-            c01[i] = g[4] * x00 + g[5] * x01 + g[6] * x10 + g[7] * x11;
-            c10[i] = g[8] * x00 + g[9] * x01 + g[10] * x10 + g[11] * x11;
-            c11[i] = g[12] * x00 + g[13] * x01 + g[14] * x10 + g[15] * x11;
-        }
+        before.clear();
+        before.extend_from_slice(block);
+        // C[l, a] = Σ_b C[l, b] · G[a, b]
+        times(matrix_mut(block, l, 4), matrix(&before, l, 4), matrix(&transposed, 4, 4));
     }
 }
 

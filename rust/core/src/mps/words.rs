@@ -250,14 +250,19 @@ fn apply_letter<T: Scalar>(half: &[T], left: usize, letter: LocalOperator) -> Op
         .then(|| apply_matrix(half, left, &letter.matrix().map(T::from_c64)))
 }
 
+/// `out[a s d] = Σ_t O[s t] · half[a t d]`; most letters have one entry in a row.
 pub(crate) fn apply_matrix<T: Scalar>(half: &[T], left: usize, o: &[T; 4]) -> Vec<T> {
-    let mut out = vec![T::ZERO; half.len()];
-    for (from, to) in half.chunks_exact(2 * left).zip(out.chunks_exact_mut(2 * left)) {
+    let mut out = Vec::with_capacity(half.len());
+    for from in half.chunks_exact(2 * left) {
         let (zero, one) = from.split_at(left);
-        let (to_zero, to_one) = to.split_at_mut(left);
-        for i in 0..left {
-            to_zero[i] = o[0] * zero[i] + o[1] * one[i];
-            to_one[i] = o[2] * zero[i] + o[3] * one[i];
+        for row in o.chunks_exact(2) {
+            match (row[0] == T::ZERO, row[1] == T::ZERO) {
+                (_, true) if row[0] == T::ONE => out.extend_from_slice(zero),
+                (true, _) if row[1] == T::ONE => out.extend_from_slice(one),
+                (_, true) => out.extend(zero.iter().map(|x| row[0] * *x)),
+                (true, _) => out.extend(one.iter().map(|y| row[1] * *y)),
+                _ => out.extend(zero.iter().zip(one).map(|(x, y)| row[0] * *x + row[1] * *y)),
+            }
         }
     }
     out

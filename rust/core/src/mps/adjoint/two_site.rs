@@ -11,7 +11,11 @@
 //! and `g_C` goes back through G and the product. One 4×4 cotangent serves all parameters inside G.
 //! Cost about 36 χ³ for each value where nothing is spared, half of which the forward step takes.
 
-use crate::linalg::{add_times, adjoint_times, matrix, matrix_mut, times, times_adjoint};
+use std::borrow::Cow;
+
+use crate::linalg::{
+    add_adjoint_times, add_times, adjoint_times, matrix, matrix_mut, times, times_adjoint,
+};
 use crate::mps::SiteTensor;
 use crate::mps::adjoint::cut::{Cut, along_dropped, of_vectors};
 use crate::mps::tape::Record;
@@ -24,7 +28,7 @@ pub(super) struct PairFactors<'a> {
     weights: Vec<f64>,
     before: [&'a SiteTensor<C64>; 2],
     /// B'_i and B'_{i+1}, the former without `left_scale`.
-    with_kept: Vec<C64>,
+    with_kept: Cow<'a, [C64]>,
     v: &'a [C64],
     cut: Cut<'a>,
     left_scale: f64,
@@ -62,12 +66,12 @@ impl<'a> PairFactors<'a> {
         );
         rotate(&mut c, left.left, gate);
         let [after_left, after_right] = after;
-        let undo = 1.0 / record.left_scale;
+        let with_kept = scaled(&after_left.entries, 1.0 / record.left_scale);
         Some(Self {
             gate: *gate,
             weights: record.left_schmidt.iter().map(|s| s * s).collect(),
             before: [left, right],
-            with_kept: after_left.entries.iter().map(|x| x * undo).collect(),
+            with_kept,
             v: &after_right.entries,
             cut: Cut { v: &after_right.entries, kept: &cut.kept, dropped: &cut.dropped, columns },
             left_scale: record.left_scale,
@@ -86,8 +90,7 @@ impl<'a> PairFactors<'a> {
         let [b1, b2] = self.before;
         let (l, k) = (b1.left, self.cut.kept.len());
         let (rows, columns) = (2 * l, 2 * b2.right);
-        let g1: Option<Vec<C64>> =
-            left.map(|left| left.iter().map(|x| x * self.left_scale).collect());
+        let g1 = left.map(|left| scaled(left, self.left_scale));
         let x = of_vectors(g1.as_deref(), right, &self.c, (rows, columns, k));
         let factors = (&self.c[..], &self.with_kept[..], &self.with_dropped[..]);
         let pulled = self.cut.pull(rows, factors, (&x, right), weights);
@@ -103,9 +106,9 @@ impl<'a> PairFactors<'a> {
         let mut first = pulled.left;
         scale_rows(&mut first, &self.weights);
         if let Some(g1) = &g1 {
-            first.iter_mut().zip(g1).for_each(|(x, g)| *x += g);
+            first.iter_mut().zip(g1.iter()).for_each(|(x, g)| *x += g);
         }
-        let mut second = self.with_kept.clone();
+        let mut second = self.with_kept.to_vec();
         scale_rows(&mut second, &self.weights);
         let mut g_c = x;
         g_c.resize(rows * columns, C64::ZERO);
@@ -139,6 +142,15 @@ impl<'a> PairFactors<'a> {
     }
 }
 
+/// Times a power of two, which is nearly always 1.
+fn scaled(entries: &[C64], factor: f64) -> Cow<'_, [C64]> {
+    if factor == 1.0 {
+        Cow::Borrowed(entries)
+    } else {
+        Cow::Owned(entries.iter().map(|x| x * factor).collect())
+    }
+}
+
 /// Multiplies row (l p) by `weights[l]`, l running fastest.
 fn scale_rows(entries: &mut [C64], weights: &[f64]) {
     for column in entries.chunks_exact_mut(weights.len()) {
@@ -168,11 +180,9 @@ fn of_gate(g_c: &[C64], c: &[C64], l: usize, gate: &[C64; 16]) -> [C64; 16] {
     const PAIR: [usize; 4] = [0, 2, 1, 3];
     let mut sums = [C64::ZERO; 16];
     for (g, c) in g_c.chunks_exact(4 * l).zip(c.chunks_exact(4 * l)) {
-        for (g, a) in g.chunks_exact(l).zip(PAIR) {
-            for (c, b) in c.chunks_exact(l).zip(PAIR) {
-                sums[4 * a + b] += g.iter().zip(c).map(|(g, c)| g * c.conj()).sum::<C64>();
-            }
-        }
+        // sums[b, a] += Σ_l conj(c[l, b]) · g[l, a]
+        add_adjoint_times(matrix_mut(&mut sums, 4, 4), matrix(c, l, 4), matrix(g, l, 4));
     }
-    std::array::from_fn(|at| (0..4).map(|i| sums[at / 4 * 4 + i] * gate[4 * i + at % 4]).sum())
+    let sum = |a: usize, b: usize| sums[4 * PAIR[a] + PAIR[b]];
+    std::array::from_fn(|at| (0..4).map(|i| sum(at / 4, i) * gate[4 * i + at % 4]).sum())
 }

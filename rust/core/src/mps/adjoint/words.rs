@@ -17,7 +17,8 @@ use crate::linalg::{matrix, matrix_mut, times, times_adjoint};
 use crate::local_operator::LocalOperator;
 use crate::mps::adjoint::Cotangent;
 use crate::mps::environment::{
-    Environments, Readout, checked_norm, finish_transfer, half_transfer, rescale, transfer,
+    Environments, Readout, checked_norm, finish_transfer, half_transfer, onto_left, rescale,
+    transfer,
 };
 use crate::mps::words::{Word, apply_matrix};
 use crate::mps::{Mps, SiteTensor};
@@ -106,9 +107,16 @@ impl<'a, 'e> Sums<'a, 'e> {
         let mut exponent = 0;
         for at in first..first + longest {
             let site = &state.sites[at];
-            environment = transfer(&environment, site, site, &mut self.half);
-            exponent += rescale(&mut environment);
-            let value = self.environments.close(&environment, at).re;
+            half_transfer(&environment, site, &mut self.half);
+            // The last one is only to be closed.
+            let value = if at + 1 == first + longest && self.environments.right(at).is_none() {
+                site.entries.iter().zip(&self.half).map(|(b, k)| (b.conj() * k).re).sum()
+            } else {
+                environment = finish_transfer(site, &self.half, site.right);
+                let taken_out = rescale(&mut environment);
+                exponent += taken_out;
+                self.environments.close(&environment, at).re
+            };
             norms.push(checked_norm(value * 2.0_f64.powi(exponent))?);
         }
         Ok(norms)
@@ -130,6 +138,7 @@ impl<'a, 'e> Sums<'a, 'e> {
         // T[(b s), c] = Σ_{t d} O[s t] B[b t d] F[c d], over all letters O and what follows them.
         let mut behind = vec![C64::ZERO; site.entries.len()];
         let mut ending = [C64::ZERO; 4];
+        let mut half: Option<Vec<C64>> = None;
         for same_letter in paths.chunk_by(|a, b| a.letters[depth] == b.letters[depth]) {
             let letter = same_letter[0].letters[depth].matrix();
             // Sorted: what ends here comes before what goes on.
@@ -138,8 +147,12 @@ impl<'a, 'e> Sums<'a, 'e> {
             let weight: f64 = ends.iter().map(|path| path.weight).sum();
             ending.iter_mut().zip(letter).for_each(|(sum, o)| *sum += o * weight);
             if !rest.is_empty() {
-                half_transfer(environment, site, &mut self.half);
-                let turned = apply_matrix(&self.half, site.left, &letter);
+                let half = half.get_or_insert_with(|| {
+                    let mut half = Vec::new();
+                    half_transfer(environment, site, &mut half);
+                    half
+                });
+                let turned = apply_matrix(half, site.left, &letter);
                 let mut next = finish_transfer(site, &turned, site.right);
                 let taken_out = rescale(&mut next);
                 let found = self.walk(first, rest, depth + 1, &next, exponent + taken_out);
@@ -156,14 +169,9 @@ impl<'a, 'e> Sums<'a, 'e> {
 
     /// `g[a s c] += factor · Σ_b E[a b] T[b s c]`
     pub fn add_site(&mut self, at: usize, environment: &[C64], behind: &[C64], factor: f64) {
-        let site = &self.environments.state().sites[at];
-        let mut part = vec![C64::ZERO; behind.len()];
-        times(
-            matrix_mut(&mut part, site.left, 2 * site.right),
-            matrix(environment, site.left, site.left),
-            matrix(behind, site.left, 2 * site.right),
-        );
-        self.cotangent.add_tensor(at, &part, factor);
+        let left = self.environments.state().sites[at].left;
+        onto_left(environment, behind, left, &mut self.half);
+        self.cotangent.add_tensor(at, &self.half, factor);
     }
 
     /// Notes what values that begin at `first` say of the environment left of it.
@@ -249,10 +257,9 @@ pub(super) fn add_behind(
     o: &[C64; 4],
     f: Option<&[C64]>,
 ) {
-    let turned = apply_matrix(&site.entries, site.left, o);
     let part = match f {
-        None => turned,
-        Some(f) => times_environment(&turned, site, f),
+        None => apply_matrix(&site.entries, site.left, o),
+        Some(f) => apply_matrix(&times_environment(&site.entries, site, f), site.left, o),
     };
     behind.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
 }

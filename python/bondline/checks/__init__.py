@@ -1,0 +1,1 @@
+"""Runs that check other runs."""
