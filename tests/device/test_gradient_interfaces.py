@@ -201,6 +201,25 @@ class TestJax:
             values.append(float(value))
         assert values[-1] < -1.4 < values[0]
 
+    def test_training_by_optax(self):
+        optax = pytest.importorskip("optax")
+        circuit = build()
+        optimizer = optax.adam(0.2)
+
+        @jax.jit
+        def step(weights, state):
+            value, slope = jax.value_and_grad(lambda weights: circuit(weights)[0])(weights)
+            change, state = optimizer.update(slope, state)
+            return value, optax.apply_updates(weights, change), state
+
+        weights = jax.numpy.array(POINT)
+        state = optimizer.init(weights)
+        with circuit.device.tracker as tracker:
+            for _ in range(40):
+                value, weights, state = step(weights, state)
+        assert float(value) == pytest.approx(-1.5, abs=0.02)
+        require_no_shifts(tracker, circuits=40)
+
     def test_with_64_bits_off(self):
         reference = expected(POINT)
         jax.config.update("jax_enable_x64", False)
