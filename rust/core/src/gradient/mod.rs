@@ -195,8 +195,11 @@ fn differentiate(
         GradientMethod::TwoState => true,
         GradientMethod::Adjoint => guarded && lost < NOTHING_LOST,
     };
-    let second = second.then(|| two_state::gradients(row, &taped, last, &reader, sizes));
+    let anything = outputs.count > 0 && differentiated.contains(&true);
+    let second =
+        (second && anything).then(|| two_state::gradients(row, &taped, last, &reader, sizes));
     let gradients = match second.transpose()? {
+        _ if !anything => vec![vec![0.0; parameters.len()]; outputs.count],
         Some(found) if !guarded || found.lost < NOTHING_LOST => found.gradients,
         _ if guarded => beside_corner(row, outputs, room)?,
         _ => taped.gradients(last, &reader, sizes, room)?,

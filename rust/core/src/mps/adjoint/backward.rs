@@ -46,6 +46,16 @@ pub(crate) struct Differentiable<'a> {
     pub levels: &'a [Range<usize>],
 }
 
+impl Differentiable<'_> {
+    /// The first level with something differentiated: no derivative needs what is before it.
+    pub fn first_level(&self) -> usize {
+        let moves = |level: &Range<usize>| {
+            self.tangents[level.clone()].iter().any(|tangents| !tangents.is_empty())
+        };
+        self.levels.iter().position(moves).unwrap_or(self.levels.len())
+    }
+}
+
 /// Brings `cotangents` from `after`, the state behind the last of the levels, to before the first of
 /// them, and adds the derivatives by the parameters to `gradients`: of each value a cotangent and a
 /// gradient. `records` are those of the levels, `program.levels` are no others.
@@ -65,7 +75,8 @@ pub(crate) fn pull_back(
 ) -> Result<()> {
     let mut tensors: Vec<Cow<'_, SiteTensor<C64>>> =
         after.sites.iter().map(Cow::Borrowed).collect();
-    for (level, records) in program.levels.iter().zip(records).rev() {
+    let first = program.first_level();
+    for (level, records) in program.levels.iter().zip(records).skip(first).rev() {
         for index in level.clone() {
             let step = &program.steps[index];
             if let (StepGate::One(u), TangentGate::One(tangents)) =
@@ -94,7 +105,9 @@ pub(crate) fn pull_back(
                 let cotangent = &mut cotangents[value];
                 let inner = site + 1..site + sites.len();
                 cotangent.weights[inner].fill(None);
-                cotangent.add_weights(site, &weights, 1.0);
+                if let Some(weights) = weights {
+                    cotangent.add_weights(site, &weights, 1.0);
+                }
                 for (place, own) in cotangent.tensors[site..].iter_mut().zip(sites) {
                     *place = Some(own);
                 }
@@ -123,7 +136,7 @@ fn flops(record: &Record<C64>) -> f64 {
 struct Pulled {
     value: usize,
     sites: Vec<Vec<C64>>,
-    weights: Vec<C64>,
+    weights: Option<Vec<C64>>,
     derivatives: Vec<(usize, f64)>,
 }
 
@@ -206,7 +219,7 @@ impl Task<'_> {
                         value,
                         derivatives: parameters.zip(pulled.tangents).collect(),
                         sites: pulled.tensors,
-                        weights: pulled.weights,
+                        weights: Some(pulled.weights),
                     }
                 }))
             }

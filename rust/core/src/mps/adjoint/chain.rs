@@ -25,7 +25,7 @@ use crate::linalg::{
     times, times_adjoint,
 };
 use crate::mps::SiteTensor;
-use crate::mps::adjoint::cut::{Cut, along_dropped, along_kept, of_vectors};
+use crate::mps::adjoint::cut::{Cut, Moved, along_dropped, along_kept};
 use crate::mps::chain::{Carry, Factors, Made, add_two, factors, identity};
 use crate::mps::tape::Record;
 use crate::operator::{ChainOperator, OperatorSite};
@@ -62,9 +62,10 @@ struct Site<'a> {
 struct SiteCut<'a> {
     cut: Cut<'a>,
     scale: f64,
-    theta: Vec<C64>,
+    /// θVᴴ and θV_dᴴ, and Y V_dᴴ.
     with_kept: Vec<C64>,
     with_dropped: Vec<C64>,
+    y_with_dropped: Vec<C64>,
 }
 
 /// The cotangents before a step.
@@ -331,7 +332,7 @@ impl<'a> SiteCut<'a> {
         Self {
             with_kept: along_kept(&theta, cut.v, (k, columns, kept)),
             with_dropped: along_dropped(&theta, cut.dropped, (k, columns)),
-            theta,
+            y_with_dropped: along_dropped(y, cut.dropped, (rows, columns)),
             cut,
             scale,
         }
@@ -348,21 +349,29 @@ impl<'a> SiteCut<'a> {
         let (k, kept, columns) = (site.carry.rows, self.cut.kept.len(), self.cut.columns);
         let rows = site.c.l * site.c.w.left;
         let g1: Option<Vec<C64>> = g_x.map(|g| g.iter().map(|x| x * self.scale).collect());
-        let x = of_vectors(g1.as_deref(), g_v, &site.y, (rows, columns, kept));
-        let factors = (&self.theta[..], &self.with_kept[..], &self.with_dropped[..]);
-        let pulled = self.cut.pull(k, factors, (&x, g_v), r);
+        let moved = g1.as_deref().map(|cotangent| Moved {
+            cotangent,
+            with_dropped: &self.y_with_dropped,
+            rows,
+        });
+        let factors = (&self.with_kept[..], &self.with_dropped[..]);
+        let pulled = self.cut.pull(k, factors, (g_v, moved.as_ref()), r);
         // g_θ = left·V + (θVᴴ)·S
         let mut g_theta = vec![C64::ZERO; k * columns];
-        times(
-            matrix_mut(&mut g_theta, k, columns),
-            matrix(&pulled.left, k, kept),
-            matrix(self.cut.v, kept, columns),
-        );
-        add_times(
-            matrix_mut(&mut g_theta, k, columns),
-            matrix(&self.with_kept, k, kept),
-            matrix(&pulled.right, kept, columns),
-        );
+        if let Some(left) = &pulled.left {
+            times(
+                matrix_mut(&mut g_theta, k, columns),
+                matrix(left, k, kept),
+                matrix(self.cut.v, kept, columns),
+            );
+        }
+        if let Some(s) = &pulled.right {
+            add_times(
+                matrix_mut(&mut g_theta, k, columns),
+                matrix(&self.with_kept, k, kept),
+                matrix(s, kept, columns),
+            );
+        }
         // g_Y[(l w), (p x)] = Σ_j g_X'[(l w), j] · V[j, (p x)] + Σ_k conj(R[k, (l w)]) · g_θ[k, (p x)]
         let mut g_y = vec![C64::ZERO; rows * columns];
         adjoint_times(

@@ -17,7 +17,7 @@
 //! ```
 
 use crate::linalg::{
-    Dropped, add_times_adjoint, adjoint_times, matrix, matrix_mut, times, times_adjoint,
+    Dropped, add_adjoint_times, add_times_adjoint, matrix, matrix_mut, times, times_adjoint,
 };
 use crate::scalar::C64;
 
@@ -34,62 +34,68 @@ pub(super) struct Cut<'a> {
     pub columns: usize,
 }
 
-/// The cotangent of M, through what multiplies it: `θ M̄ = left·V + (θVᴴ)·right`.
+/// The cotangent of M, through what multiplies it: `θ M̄ = left·V + (θVᴴ)·right`; `None` is zero.
 pub(super) struct Pulled {
-    /// rows × kept: `half + ½ θVᴴA`, and `half = ½ θVᴴA + θV_dᴴ Wᴴ + θ Yᴴ`.
-    pub left: Vec<C64>,
-    pub half: Vec<C64>,
+    /// rows × kept: `half + ½ θVᴴA`, and `half = ½ θVᴴA + θV_dᴴ Wᴴ`.
+    pub left: Option<Vec<C64>>,
+    pub half: Option<Vec<C64>>,
     /// S: kept × columns.
-    pub right: Vec<C64>,
+    pub right: Option<Vec<C64>>,
+}
+
+/// What moves on to the left of a cut, `X' = Z Vᴴ`: its cotangent (rows × kept), and `Z V_dᴴ`.
+pub(super) struct Moved<'a> {
+    pub cotangent: &'a [C64],
+    pub with_dropped: &'a [C64],
+    pub rows: usize,
 }
 
 impl Cut<'_> {
-    /// Pulls the cotangents `x` of V and `r` of the new weights back. `theta` is rows × columns,
-    /// `with_kept` is θVᴴ and `with_dropped` is θV_dᴴ.
+    /// Pulls the cotangents of V, as a tensor and through what moves on, and `r` of the new weights
+    /// back. `with_kept` is θVᴴ and `with_dropped` is θV_dᴴ, both with `rows` rows.
     pub fn pull(
         &self,
         rows: usize,
-        (theta, with_kept, with_dropped): (&[C64], &[C64], &[C64]),
-        (x, g2): (&[C64], Option<&[C64]>),
+        (with_kept, with_dropped): (&[C64], &[C64]),
+        (tensor, moved): (Option<&[C64]>, Option<&Moved<'_>>),
         r: Option<&[C64]>,
     ) -> Pulled {
         let (k, n, d) = (self.kept.len(), self.columns, self.dropped.weights.len());
-        let mut half = vec![C64::ZERO; rows * k];
-        let mut right = vec![C64::ZERO; k * n];
-        if let Some(g2) = g2.filter(|_| k + d < n) {
-            self.directions_without_weight(g2, &mut right);
-            // θ Yᴴ
+        let without_weight = tensor.filter(|_| k + d < n);
+        let mut right = without_weight.map(|tensor| self.directions_without_weight(tensor));
+        let mut half = None;
+        if d > 0 && (tensor.is_some() || moved.is_some()) {
+            let w = self.towards_dropped(tensor, moved);
+            // half[i, k] = Σ_d (θV_dᴴ)[i, d] · conj(W[k, d]); θ Yᴴ is zero
+            let mut coupled = vec![C64::ZERO; rows * k];
             times_adjoint(
-                matrix_mut(&mut half, rows, k),
-                matrix(theta, rows, n),
-                matrix(&right, k, n),
-            );
-        }
-        if d > 0 {
-            let w = self.towards_dropped(x);
-            // half[i, k] += Σ_d (θV_dᴴ)[i, d] · conj(W[k, d])
-            add_times_adjoint(
-                matrix_mut(&mut half, rows, k),
+                matrix_mut(&mut coupled, rows, k),
                 matrix(with_dropped, rows, d),
                 matrix(&w, k, d),
             );
+            half = Some(coupled);
             // S[k, c] += Σ_d W[k, d] · V_d[d, c]
+            let s = right.get_or_insert_with(|| vec![C64::ZERO; k * n]);
             add_times_adjoint(
-                matrix_mut(&mut right, k, n),
+                matrix_mut(s, k, n),
                 matrix(&w, k, d),
                 matrix(&self.dropped.vectors, n, d),
             );
         }
-        let mut left = half.clone();
-        if let Some(a) = r.map(|r| self.of_weights(r)) {
-            let mut turned = vec![C64::ZERO; rows * k];
-            times(matrix_mut(&mut turned, rows, k), matrix(with_kept, rows, k), matrix(&a, k, k));
-            for ((left, half), x) in left.iter_mut().zip(&mut half).zip(turned) {
-                *left += x;
-                *half += x * 0.5;
+        let Some(a) = r.map(|r| self.of_weights(r)) else {
+            return Pulled { left: half.clone(), half, right };
+        };
+        let mut turned = vec![C64::ZERO; rows * k];
+        times(matrix_mut(&mut turned, rows, k), matrix(with_kept, rows, k), matrix(&a, k, k));
+        let mut left = turned.clone();
+        turned.iter_mut().for_each(|x| *x *= 0.5);
+        if let Some(half) = &half {
+            for ((left, turned), half) in left.iter_mut().zip(&mut turned).zip(half) {
+                *left += half;
+                *turned += half;
             }
         }
-        Pulled { left, half, right }
+        Pulled { left: Some(left), half: Some(turned), right }
     }
 
     /// `A = (R − tr(R ρ')) / t`
@@ -102,12 +108,26 @@ impl Cut<'_> {
         a
     }
 
-    /// W
-    fn towards_dropped(&self, x: &[C64]) -> Vec<C64> {
+    /// W, from `X V_dᴴ`.
+    fn towards_dropped(&self, tensor: Option<&[C64]>, moved: Option<&Moved<'_>>) -> Vec<C64> {
         let (k, n, d) = (self.kept.len(), self.columns, self.dropped.weights.len());
         let mut w = vec![C64::ZERO; k * d];
-        // W[k, d] = Σ_c X[k, c] · conj(V_d[d, c])
-        times(matrix_mut(&mut w, k, d), matrix(x, k, n), matrix(&self.dropped.vectors, n, d));
+        if let Some(tensor) = tensor {
+            // W[k, d] = Σ_c g[k, c] · conj(V_d[d, c])
+            times(
+                matrix_mut(&mut w, k, d),
+                matrix(tensor, k, n),
+                matrix(&self.dropped.vectors, n, d),
+            );
+        }
+        if let Some(Moved { cotangent, with_dropped, rows }) = moved {
+            // W[k, d] += Σ_i conj(g[i, k]) · (Z V_dᴴ)[i, d]
+            add_adjoint_times(
+                matrix_mut(&mut w, k, d),
+                matrix(cotangent, *rows, k),
+                matrix(with_dropped, *rows, d),
+            );
+        }
         for (column, m_d) in w.chunks_exact_mut(k).zip(&self.dropped.weights) {
             for (w, m_k) in column.iter_mut().zip(self.kept) {
                 let gap = m_k - m_d;
@@ -117,16 +137,20 @@ impl Cut<'_> {
         w
     }
 
-    /// Y into `y`: X without its parts along V and V_d. θ has nothing there, so what of X comes
+    /// Y: X without its parts along V and V_d. θ has nothing there, so what of X comes
     /// through θ does not count: its rounding errors would, divided by small weights.
-    fn directions_without_weight(&self, x: &[C64], y: &mut [C64]) {
+    fn directions_without_weight(&self, x: &[C64]) -> Vec<C64> {
         let (k, n, d) = (self.kept.len(), self.columns, self.dropped.weights.len());
-        y.copy_from_slice(x);
+        let mut y = x.to_vec();
         // Y[k, c] −= Σ_j (X Vᴴ)[k, j] · V[j, c]
         let mut along = vec![C64::ZERO; k * k];
         times_adjoint(matrix_mut(&mut along, k, k), matrix(x, k, n), matrix(self.v, k, n));
         along.iter_mut().for_each(|x| *x = -*x);
-        crate::linalg::add_times(matrix_mut(y, k, n), matrix(&along, k, k), matrix(self.v, k, n));
+        crate::linalg::add_times(
+            matrix_mut(&mut y, k, n),
+            matrix(&along, k, k),
+            matrix(self.v, k, n),
+        );
         if d > 0 {
             let mut along = vec![C64::ZERO; k * d];
             times(
@@ -136,7 +160,7 @@ impl Cut<'_> {
             );
             along.iter_mut().for_each(|x| *x = -*x);
             add_times_adjoint(
-                matrix_mut(y, k, n),
+                matrix_mut(&mut y, k, n),
                 matrix(&along, k, d),
                 matrix(&self.dropped.vectors, n, d),
             );
@@ -144,6 +168,7 @@ impl Cut<'_> {
         for column in y.chunks_exact_mut(k) {
             column.iter_mut().zip(self.kept).for_each(|(y, m)| *y /= m);
         }
+        y
     }
 }
 
@@ -178,26 +203,4 @@ pub(super) fn along_dropped(
         );
     }
     out
-}
-
-/// The cotangent of V: that of the tensor it is, and `g1ᴴ · before`, where `before·Vᴴ` has the
-/// cotangent `g1` (rows × kept).
-pub(super) fn of_vectors(
-    g1: Option<&[C64]>,
-    g2: Option<&[C64]>,
-    before: &[C64],
-    (rows, columns, kept): (usize, usize, usize),
-) -> Vec<C64> {
-    let mut x = g2.map_or_else(|| vec![C64::ZERO; kept * columns], <[C64]>::to_vec);
-    if let Some(g1) = g1 {
-        let mut part = vec![C64::ZERO; kept * columns];
-        // part[k, c] = Σ_i conj(g1[i, k]) · before[i, c]
-        adjoint_times(
-            matrix_mut(&mut part, kept, columns),
-            matrix(g1, rows, kept),
-            matrix(before, rows, columns),
-        );
-        x.iter_mut().zip(part).for_each(|(x, part)| *x += part);
-    }
-    x
 }

@@ -17,7 +17,7 @@ use crate::linalg::{
     add_adjoint_times, add_times, adjoint_times, matrix, matrix_mut, times, times_adjoint,
 };
 use crate::mps::SiteTensor;
-use crate::mps::adjoint::cut::{Cut, along_dropped, of_vectors};
+use crate::mps::adjoint::cut::{Cut, Moved, along_dropped};
 use crate::mps::tape::Record;
 use crate::mps::two_site::rotate;
 use crate::scalar::C64;
@@ -40,8 +40,8 @@ pub(super) struct PairFactors<'a> {
 pub(super) struct PairCotangent {
     pub left: Vec<C64>,
     pub right: Vec<C64>,
-    /// To be added to those of the weights left of the pair.
-    pub weights: Vec<C64>,
+    /// To be added to those of the weights left of the pair; `None` is zero.
+    pub weights: Option<Vec<C64>>,
     /// Of the gate: dE = 2 Re Σ conj(g) dG, row-major.
     pub gate: [C64; 16],
 }
@@ -91,37 +91,47 @@ impl<'a> PairFactors<'a> {
         let (l, k) = (b1.left, self.cut.kept.len());
         let (rows, columns) = (2 * l, 2 * b2.right);
         let g1 = left.map(|left| scaled(left, self.left_scale));
-        let x = of_vectors(g1.as_deref(), right, &self.c, (rows, columns, k));
-        let factors = (&self.c[..], &self.with_kept[..], &self.with_dropped[..]);
-        let pulled = self.cut.pull(rows, factors, (&x, right), weights);
+        let moved = g1.as_deref().map(|cotangent| Moved {
+            cotangent,
+            with_dropped: &self.with_dropped,
+            rows,
+        });
+        let factors = (&self.with_kept[..], &self.with_dropped[..]);
+        let pulled = self.cut.pull(rows, factors, (right, moved.as_ref()), weights);
         // R_i[a, b] = Σ_{p k} half[a p k] · conj(B'_i[b p k]), and its adjoint
-        let mut of_left = vec![C64::ZERO; l * l];
-        times_adjoint(
-            matrix_mut(&mut of_left, l, l),
-            matrix(&pulled.half, l, 2 * k),
-            matrix(&self.with_kept, l, 2 * k),
-        );
-        hermitian(&mut of_left, l);
+        let of_left = pulled.half.map(|half| {
+            let mut of_left = vec![C64::ZERO; l * l];
+            times_adjoint(
+                matrix_mut(&mut of_left, l, l),
+                matrix(&half, l, 2 * k),
+                matrix(&self.with_kept, l, 2 * k),
+            );
+            hermitian(&mut of_left, l);
+            of_left
+        });
         // g_C = (g'_i + ρ·left)·V + (ρ·B'_i)·S
         let mut first = pulled.left;
-        scale_rows(&mut first, &self.weights);
-        if let Some(g1) = &g1 {
-            first.iter_mut().zip(g1.iter()).for_each(|(x, g)| *x += g);
+        if let Some(left) = &mut first {
+            scale_rows(left, &self.weights);
+            left.iter_mut().zip(g1.iter().flat_map(|g1| g1.iter())).for_each(|(x, g)| *x += g);
         }
-        let mut second = self.with_kept.to_vec();
-        scale_rows(&mut second, &self.weights);
-        let mut g_c = x;
-        g_c.resize(rows * columns, C64::ZERO);
-        times(
-            matrix_mut(&mut g_c, rows, columns),
-            matrix(&first, rows, k),
-            matrix(self.v, k, columns),
-        );
-        add_times(
-            matrix_mut(&mut g_c, rows, columns),
-            matrix(&second, rows, k),
-            matrix(&pulled.right, k, columns),
-        );
+        let mut g_c = vec![C64::ZERO; rows * columns];
+        if let Some(first) = first.as_deref().or(g1.as_deref()) {
+            times(
+                matrix_mut(&mut g_c, rows, columns),
+                matrix(first, rows, k),
+                matrix(self.v, k, columns),
+            );
+        }
+        if let Some(s) = &pulled.right {
+            let mut second = self.with_kept.to_vec();
+            scale_rows(&mut second, &self.weights);
+            add_times(
+                matrix_mut(&mut g_c, rows, columns),
+                matrix(&second, rows, k),
+                matrix(s, k, columns),
+            );
+        }
         let gate = of_gate(&g_c, &self.c, l, &self.gate);
         rotate(&mut g_c, l, &adjoint4(&self.gate));
         // g_i[(l p), m] = Σ_{q r} g_T[(l p), (q r)] · conj(B_{i+1}[m, (q r)])

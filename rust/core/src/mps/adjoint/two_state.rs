@@ -51,7 +51,8 @@ impl SecondState<'_> {
         let mut tensors: Vec<Cow<'_, SiteTensor<C64>>> =
             after.sites.iter().map(Cow::Borrowed).collect();
         let mut lost = 0.0;
-        for (level, records) in program.levels.iter().zip(records).rev() {
+        let first = program.first_level();
+        for (level, records) in program.levels.iter().zip(records).skip(first).rev() {
             // ψ before the level, on the sites where it differs.
             let mut before = tensors.clone();
             for record in records {
