@@ -132,3 +132,17 @@ def test_circuits_of_a_group_share_weights_or_stack_them():
     assert found.shape == (4, 3, 1)
     assert found[:2].tolist() == [[[0.0]] * 3] * 2
     assert (found[2:] == 7.0).all()
+
+
+@pytest.mark.parametrize("measure", [qml.expval, qml.var])
+def test_words_without_a_coefficient_are_asked_for_where_their_derivative_is(measure):
+    observable = qml.Hamiltonian([0.0, 1.5], [qml.X("a"), qml.Z("b")])
+    observable.pauli_rep.simplify()  # drops what is zero
+    still = interpret([measure(observable)], SITES)
+    moving = interpret([measure(observable)], SITES, trained={0: [0, 1]})
+    assert len(still.requests.word_counts) == 1
+    assert len(moving.requests.word_counts) == 2
+    assert moving.derivatives[0].factors.tolist() == [1.0, 1.0]
+    assert moving.derivatives[0].places.tolist() == [1, 0]
+    if measure is qml.var:
+        assert moving.requests.variance_coefficients.tolist() == [[1.5, 0.0]]
