@@ -118,6 +118,10 @@ RUST_ALLOWED = {
     "prepared": BASE | {"circuit", "group", "mps", "plan_cache"},
     "memory": BASE | {"circuit", "group", "histories", "local_operator", "mps", "prepared"},
     "values": BASE | {"circuit", "mps", "request", "rng"},
+    "row": BASE | {"coherence", "mps", "prepared", "program", "report", "result", "values"},
+    "gradient": BASE
+    | {"circuit", "group", "ieee", "linalg", "local_operator", "memory", "mps", "plan_cache"}
+    | {"prepared", "program", "result", "rng", "row", "run", "values"},
     "histories": BASE
     | {"circuit", "group", "mps", "prepared", "program", "report", "request", "result", "rng"}
     | {"values"},
