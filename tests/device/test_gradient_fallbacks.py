@@ -15,6 +15,14 @@ from bondline import LowFidelityWarning, ParameterShiftWarning
 WIRES = 4
 
 
+@pytest.fixture(autouse=True)
+def _double():
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)
+
+
 def device(**options):
     return qml.device("bondline.mps", wires=WIRES, **options)
 
@@ -210,9 +218,18 @@ def test_who_takes_no_gradient_or_asked_for_shifts_is_not_told():
 
 
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
-def test_derivatives_by_a_matrix_come_from_its_decomposition():
+@pytest.mark.parametrize(
+    "differentiate",
+    [qml.grad, jax.grad, lambda f: jax.jit(jax.grad(f)), lambda f: jax.grad(jax.jit(f))],
+    ids=["autograd", "jax", "jit of grad", "grad of jit"],
+)
+def test_derivatives_by_a_matrix_come_from_its_decomposition(differentiate):
     circuit = layered(qml.expval(qml.Z(2)), before=rotate_by_matrix)
-    found = qml.grad(qml.QNode(circuit, device()))(angles())
+    dev = device()
+    point = angles() if differentiate is qml.grad else jax.numpy.array(angles())
+    with dev.tracker as tracker:
+        found = differentiate(qml.QNode(circuit, dev))(point)
+    assert "derivatives" not in tracker.totals
     expected = qml.grad(qml.QNode(circuit, qml.device("default.qubit", wires=WIRES)))(angles())
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
@@ -293,7 +310,7 @@ class TestSecondDerivatives:
         expected = qml.jacobian(qml.grad(reference))(angles())
         np.testing.assert_allclose(found, expected, atol=1e-8)
         found = jax.hessian(circuit)(jax.numpy.array(angles()))
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+        np.testing.assert_allclose(found, expected, atol=1e-8)
 
     def test_not_by_the_device(self):
         circuit = qml.QNode(

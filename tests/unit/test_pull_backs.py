@@ -8,7 +8,7 @@ import pytest
 
 from bondline.measurements.cotangents import Weights, stacked
 from bondline.measurements.observables import interpret
-from bondline.measurements.readings import Differentiable, Read
+from bondline.measurements.readings import Read, has_derivative
 
 ROWS = 3
 SITES = {"a": 0, "b": 1, "c": 2}
@@ -91,7 +91,7 @@ def test_weights_are_the_derivative_of_the_values(measurement):
     rng = np.random.default_rng(11)
     found = interpret([measurement], SITES)
     (reading,) = found.readings
-    assert isinstance(reading, Differentiable)
+    assert has_derivative(reading)
     shape = reading.shape(found.requests)
     first, second = raw(found.requests, rng), raw(found.requests, rng)
     outputs = 2
@@ -119,7 +119,7 @@ def test_weights_of_several_readings_add_up():
 
 def test_readings_that_have_no_derivative_do_not_look_like_one():
     found = interpret([qml.state(), qml.purity("a"), qml.density_matrix("a")], SITES)
-    assert not any(isinstance(reading, Differentiable) for reading in found.readings)
+    assert not any(has_derivative(reading) for reading in found.readings)
 
 
 def test_circuits_of_a_group_share_weights_or_stack_them():
@@ -132,3 +132,17 @@ def test_circuits_of_a_group_share_weights_or_stack_them():
     assert found.shape == (4, 3, 1)
     assert found[:2].tolist() == [[[0.0]] * 3] * 2
     assert (found[2:] == 7.0).all()
+
+
+@pytest.mark.parametrize("measure", [qml.expval, qml.var])
+def test_words_without_a_coefficient_are_asked_for_where_their_derivative_is(measure):
+    observable = qml.Hamiltonian([0.0, 1.5], [qml.X("a"), qml.Z("b")])
+    observable.pauli_rep.simplify()  # drops what is zero
+    still = interpret([measure(observable)], SITES)
+    moving = interpret([measure(observable)], SITES, trained={0: [0, 1]})
+    assert len(still.requests.word_counts) == 1
+    assert len(moving.requests.word_counts) == 2
+    assert moving.derivatives[0].factors.tolist() == [1.0, 1.0]
+    assert moving.derivatives[0].places.tolist() == [1, 0]
+    if measure is qml.var:
+        assert moving.requests.variance_coefficients.tolist() == [[1.5, 0.0]]

@@ -16,7 +16,7 @@ from bondline.config import EngineSettings
 from bondline.devices.execution import located, require_orderings, run
 from bondline.errors import ResourceError
 from bondline.measurements.cotangents import Cotangents, Weights, stacked
-from bondline.measurements.readings import Differentiable, Read, Real
+from bondline.measurements.readings import Read, Real, has_derivative
 from bondline.measurements.requests import Requests
 from bondline.measurements.results import WordVariance
 
@@ -126,7 +126,7 @@ def shapes_of(lowered: Lowered, position: int) -> list[tuple[int, ...]]:
     for reading, measurement in zip(
         circuit.readings, lowered.tapes[position].measurements, strict=True
     ):
-        if not isinstance(reading, Differentiable):
+        if not has_derivative(reading):
             raise QuantumFunctionError(
                 f"{measurement} of circuit {position} has no derivative on bondline.mps. "
                 'Use diff_method="parameter-shift" or "finite-diff".'

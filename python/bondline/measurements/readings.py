@@ -8,7 +8,7 @@ derivative also go the other way: from cotangents of their values to weights of 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,6 @@ class Reading(Protocol):
         """Return the weight discarded in the light cone, shape (rows,); None: the whole state."""
 
 
-@runtime_checkable
 class Differentiable(Reading, Protocol):
     """A reading whose values have a derivative by what the engine reads.
 
@@ -90,6 +89,24 @@ class Differentiable(Reading, Protocol):
         Cotangents have the shape (rows or 1, outputs, ...), the last axes those of the value;
         ``read`` is the result with the rows of the circuit, if the weights depend on it.
         """
+
+
+def has_derivative(reading: object) -> TypeGuard[Differentiable]:
+    """Return whether a reading goes the other way, too.
+
+    Parameters
+    ----------
+    reading : Reading
+
+    Returns
+    -------
+    bool
+
+    Notes
+    -----
+    A look at one name: to ask a protocol takes longer than to read the value.
+    """
+    return hasattr(reading, "pull")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
