@@ -120,8 +120,11 @@ pub(crate) fn half_transfer<T: Scalar>(environment: &[T], ket: &SiteTensor<T>, o
 pub(crate) fn onto_left<T: Scalar>(environment: &[T], y: &[T], left: usize, out: &mut Vec<T>) {
     let (rows, columns) = (environment.len() / left, y.len() / left);
     if rows == left && is_diagonal(environment, left) {
+        let diagonal: Vec<T> = environment.iter().step_by(left + 1).copied().collect();
         out.clear();
-        out.extend(y.iter().enumerate().map(|(at, y)| environment[at % left * (left + 1)] * *y));
+        for column in y.chunks_exact(left) {
+            out.extend(column.iter().zip(&diagonal).map(|(y, e)| *e * *y));
+        }
         return;
     }
     out.resize(rows * columns, T::ZERO);

@@ -11,6 +11,8 @@
 //! is divided by that of the identity on its support, so the identity is one more word, its weight
 //! such that the scale of the state has no influence.
 
+use std::borrow::Cow;
+
 use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::linalg::{matrix, matrix_mut, times, times_adjoint};
@@ -152,7 +154,7 @@ impl<'a, 'e> Sums<'a, 'e> {
                     half_transfer(environment, site, &mut half);
                     half
                 });
-                let turned = apply_matrix(half, site.left, &letter);
+                let turned = turned(half, site.left, &letter);
                 let mut next = finish_transfer(site, &turned, site.right);
                 let taken_out = rescale(&mut next);
                 let found = self.walk(first, rest, depth + 1, &next, exponent + taken_out);
@@ -250,6 +252,11 @@ fn scale(entries: &mut [C64], factor: f64) {
     entries.iter_mut().for_each(|x| *x *= factor);
 }
 
+/// [`apply_matrix`], sparing the identity.
+fn turned<'a>(half: &'a [C64], left: usize, o: &[C64; 4]) -> Cow<'a, [C64]> {
+    if *o == IDENTITY { Cow::Borrowed(half) } else { Cow::Owned(apply_matrix(half, left, o)) }
+}
+
 /// `T[b s c] += Σ_{t d} O[s t] B[b t d] F[c d]`; without F for the identity.
 pub(super) fn add_behind(
     behind: &mut [C64],
@@ -257,11 +264,9 @@ pub(super) fn add_behind(
     o: &[C64; 4],
     f: Option<&[C64]>,
 ) {
-    let part = match f {
-        None => apply_matrix(&site.entries, site.left, o),
-        Some(f) => apply_matrix(&times_environment(&site.entries, site, f), site.left, o),
-    };
-    behind.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
+    let onto_f = f.map(|f| times_environment(&site.entries, site, f));
+    let part = turned(onto_f.as_deref().unwrap_or(&site.entries), site.left, o);
+    behind.iter_mut().zip(&*part).for_each(|(sum, x)| *sum += x);
 }
 
 /// `Σ_d B[(b t) d] F[c d]`, for B or something of its shape.
