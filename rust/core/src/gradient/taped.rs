@@ -126,27 +126,29 @@ impl<'a> Taped<'a> {
         gradients: &mut [Vec<f64>],
     ) -> Result<()> {
         let Shared { parallelism, cancel, .. } = *self.shared;
-        self.each_stretch(last, &mut |program, records, after| {
-            pull_back(program, records, after, cotangents, gradients, parallelism, cancel)
+        self.each_stretch(last, &mut |program, records, state| {
+            pull_back(program, records, state, cotangents, gradients, parallelism, cancel)
         })
     }
 
     /// Hands the steps of every stretch, their records and the state behind them to `back`, the last
-    /// stretch first.
+    /// stretch first. `back` leaves the state before the stretch: that, and not the one that is evolved
+    /// again, is behind the next, so that no bit depends on where the stretches end.
     pub fn each_stretch(
         &self,
         last: &Mps<C64>,
-        back: &mut dyn FnMut(&Differentiable<'_>, &[Vec<Record<C64>>], &Mps<C64>) -> Result<()>,
+        back: &mut dyn FnMut(&Differentiable<'_>, &[Vec<Record<C64>>], &mut Mps<C64>) -> Result<()>,
     ) -> Result<()> {
         let tangents: Vec<TangentGate<'_>> = self.tangents.iter().map(gate_of).collect();
         let (steps, levels) = (self.program.steps(), self.program.levels());
         let mut behind: Option<usize> = None;
+        let mut on_the_way = last.clone();
         for Checkpoint { level, state } in self.tape.checkpoints.iter().rev() {
             let stretch = *level..behind.unwrap_or(levels.len());
             let program =
                 Differentiable { steps, tangents: &tangents, levels: &levels[stretch.clone()] };
             if behind.is_none() {
-                back(&program, &self.tape.levels, last)?;
+                back(&program, &self.tape.levels, &mut on_the_way)?;
             } else {
                 let mut state = state.clone();
                 let mut tape = Tape::new(&state, *level, usize::MAX);
@@ -157,7 +159,7 @@ impl<'a> Taped<'a> {
                     &mut tape,
                     self.shared,
                 )?;
-                back(&program, &tape.levels, &state)?;
+                back(&program, &tape.levels, &mut on_the_way)?;
             }
             behind = Some(*level);
         }

@@ -73,9 +73,8 @@ pub(super) fn gradients(
             state.log_norm_taken_out -= norm;
             let mut seconds = [state];
             let mut gradients = [std::mem::take(&mut gradient)];
-            taped.each_stretch(last, &mut |program, records, after| {
-                let lost =
-                    second.pull_back(program, records, after, &mut seconds, &mut gradients)?;
+            taped.each_stretch(last, &mut |program, records, psi| {
+                let lost = second.pull_back(program, records, psi, &mut seconds, &mut gradients)?;
                 found.lost += lost;
                 Ok(())
             })?;

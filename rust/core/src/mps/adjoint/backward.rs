@@ -46,9 +46,9 @@ pub(crate) struct Differentiable<'a> {
     pub levels: &'a [Range<usize>],
 }
 
-/// Brings `cotangents` from `after`, the state behind the last of the levels, to before the first of
-/// them, and adds the derivatives by the parameters to `gradients`: of each value a cotangent and a
-/// gradient. `records` are those of the levels, `program.levels` are no others.
+/// Brings `cotangents` from `state`, that behind the last of the levels, to before the first of them,
+/// as `state` is, and adds the derivatives by the parameters to `gradients`: of each value a cotangent
+/// and a gradient. `records` are those of the levels, `program.levels` are no others.
 ///
 /// Every sum runs in the order of the steps, whatever thread took them.
 ///
@@ -57,14 +57,14 @@ pub(crate) struct Differentiable<'a> {
 pub(crate) fn pull_back(
     program: &Differentiable<'_>,
     records: &[Vec<Record<C64>>],
-    after: &Mps<C64>,
+    state: &mut Mps<C64>,
     cotangents: &mut [Cotangent],
     gradients: &mut [Vec<f64>],
     parallelism: Parallelism,
     cancel: &Cancel,
 ) -> Result<()> {
     let mut tensors: Vec<Cow<'_, SiteTensor<C64>>> =
-        after.sites.iter().map(Cow::Borrowed).collect();
+        std::mem::take(&mut state.sites).into_iter().map(Cow::Owned).collect();
     for (level, records) in program.levels.iter().zip(records).rev() {
         for index in level.clone() {
             let step = &program.steps[index];
@@ -107,6 +107,7 @@ pub(crate) fn pull_back(
             }
         }
     }
+    state.sites = tensors.into_iter().map(Cow::into_owned).collect();
     Ok(())
 }
 

@@ -34,8 +34,8 @@ pub(crate) struct SecondState<'a> {
 }
 
 impl SecondState<'_> {
-    /// Brings the `seconds` (λ) from `after`, the state behind the last of the levels, to before the
-    /// first of them, and adds the derivatives by the parameters to `gradients`. Returns the relative
+    /// Brings the `seconds` (λ) from `state` (ψ), that behind the last of the levels, to before the
+    /// first of them, as `state` is, and adds the derivatives by the parameters to `gradients`. Returns the relative
     /// weight that the second states lost.
     ///
     /// # Errors
@@ -44,12 +44,12 @@ impl SecondState<'_> {
         &self,
         program: &Differentiable<'_>,
         records: &[Vec<Record<C64>>],
-        after: &Mps<C64>,
+        state: &mut Mps<C64>,
         seconds: &mut [Mps<C64>],
         gradients: &mut [Vec<f64>],
     ) -> Result<f64> {
         let mut tensors: Vec<Cow<'_, SiteTensor<C64>>> =
-            after.sites.iter().map(Cow::Borrowed).collect();
+            std::mem::take(&mut state.sites).into_iter().map(Cow::Owned).collect();
         let mut lost = 0.0;
         for (level, records) in program.levels.iter().zip(records).rev() {
             // ψ before the level, on the sites where it differs.
@@ -93,6 +93,7 @@ impl SecondState<'_> {
             }
             tensors = before;
         }
+        state.sites = tensors.into_iter().map(Cow::into_owned).collect();
         Ok(lost)
     }
 
