@@ -224,10 +224,6 @@ fn checkpoints_change_no_bit() {
                 assert!(small[0].rows[0].tape_bytes <= large[0].rows[0].tape_bytes);
                 seen.push(small[0].rows[0].checkpoints);
             }
-            println!(
-                "{limit} {seen:?} {} {}",
-                large[0].rows[0].tape_bytes, large[0].rows[0].guarded
-            );
             assert!(seen[0] > 0, "{limit}");
         }
     }

@@ -19,6 +19,8 @@ mod backward;
 mod chain;
 mod cut;
 mod operator_sum;
+#[cfg(test)]
+mod tests_steps;
 mod two_site;
 mod two_state;
 mod variance;
