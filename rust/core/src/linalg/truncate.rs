@@ -390,3 +390,6 @@ fn zero_state() -> Error {
             .to_owned(),
     )
 }
+
+#[cfg(test)]
+mod tests;
