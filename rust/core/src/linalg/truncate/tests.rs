@@ -78,8 +78,9 @@ fn diagonal(weights: &[f64]) -> Vec<C64> {
 
 #[test]
 fn what_is_dropped_is_told_apart_from_what_is_nothing() -> Result<()> {
-    // Weights, limit, bound of the rank; kept, dropped directions, corner.
-    let cases: [(&[f64], Option<usize>, usize, usize, usize, bool); 8] = [
+    /// Weights, limit, bound of the rank; kept, dropped directions, corner.
+    type Case<'a> = (&'a [f64], Option<usize>, usize, usize, usize, bool);
+    let cases: [Case<'_>; 8] = [
         (&[1.0, 0.5, 0.25, 0.1], Some(2), 4, 2, 2, false),
         (&[1.0, 0.5, 0.25, 0.1], None, 4, 4, 0, false),
         // Nothing behind a cut of the limit.

@@ -191,7 +191,7 @@ fn record_of(
 }
 
 fn schmidt(side: usize) -> Vec<f64> {
-    let s: Vec<f64> = (0..side).map(|at| 0.8_f64.powi(at as i32)).collect();
+    let s: Vec<f64> = (0..side).map(|at| 1.0 / (1.0 + 0.3 * at as f64)).collect();
     let norm = s.iter().map(|s| s * s).sum::<f64>().sqrt();
     s.into_iter().map(|s| s / norm).collect()
 }
@@ -250,7 +250,7 @@ fn two_site_steps() -> Result<()> {
         let mut scratch = Scratch::default();
         let update = apply_two_site(&b1, &b2, &s, &gate, rank, &policy(limit), &mut scratch)?;
         let (record, after) = record_of(&[b1.clone(), b2.clone()], &s, update);
-        assert_eq!(record.left_scale == 1.0, scale == 1.0);
+        assert_eq!(record.left_scale > 2.0, scale < 0.5);
         let what = format!("case {seed}, dropped {}", record.cuts[0].dropped.weights.len());
         let g = Cotangents::random(&after, &mut numbers);
         let factors = PairFactors::new(&record, &gate, [&after[0], &after[1]]);
@@ -376,7 +376,7 @@ fn chain_steps() -> Result<()> {
         let update = apply_chain(&before, &s, &operator, &truncations, &mut workspace, &cancel)?;
         let (record, after) = record_of(&before, &s, update);
         let whole = record.cuts.iter().map(|cut| cut.scale).product::<f64>() * record.left_scale;
-        assert_eq!(whole == 1.0, scale == 1.0);
+        assert_eq!(whole > 2.0, scale < 0.5);
         let dropped: usize = record.cuts.iter().map(|cut| cut.dropped.weights.len()).sum();
         assert_eq!(dropped > 0, limit.is_some(), "case {seed}");
         let g = Cotangents::random(&after, &mut numbers);

@@ -117,8 +117,7 @@ fn close(found: f64, expected: f64, what: &str) {
 
 /// Turning a bond changes no value: `B → B Uᴴ` left of it, `B → U B` right of it, `ρ → U ρ Uᴴ`.
 fn turns_of_bonds_do_nothing(state: &Mps<C64>, cotangent: &Cotangent) {
-    for bond in 1..N {
-        let side = BONDS[bond];
+    for (bond, side) in BONDS.into_iter().enumerate().take(N).skip(1) {
         let turn = |a: usize, b: usize| {
             let x = |a: usize, b: usize| probe(7000 + a + side * b);
             x(a, b) - x(b, a).conj()
