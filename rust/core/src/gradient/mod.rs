@@ -89,6 +89,12 @@ const GUARD: f64 = 1e-7;
 /// Relative weight up to which a state counts as not truncated: what a second state makes of it is the
 /// root of that.
 const NOTHING_LOST: f64 = 1e-17;
+/// With weights down to here a second state is exact.
+const EXACT_CUTOFF: f64 = 1e-26;
+/// Relative gap of a cut that runs between weights which coincide: the truncated state has no derivative.
+const NO_GAP: f64 = 1e-8;
+/// How far derivatives on both sides of a corner may differ.
+const AGREEMENT: f64 = 1e-3;
 /// The guard's random signs.
 const SIGNS: [u64; 2] = [0x626f_6e64, 0x6c69_6e65];
 /// A derivative costs about three times the value.
@@ -184,25 +190,29 @@ fn differentiate(
     let differentiated = &outputs.differentiated;
     let (taped, evolved) = Taped::evolve(row, parameters, differentiated, settings.cutoff, room)?;
     let lost = evolved.discarded();
+    let torn = evolved.log.smallest_gap < NO_GAP;
     let states = States { causal: Some(evolved), swept: None, phase: taped.phase() };
     let (mut result, evolved) = row.read(states)?;
     let last = &evolved.state;
     let found = few_wire(&result);
     let reader = Reader::new(last, values_of(row), &found, outputs, row.shared.cancel)?;
-    let sizes = (outputs.count, parameters.len());
-    let guarded = method == GradientMethod::Adjoint && taped.at_corner();
-    let second = match method {
-        GradientMethod::TwoState => true,
-        GradientMethod::Adjoint => guarded && lost < NOTHING_LOST,
-    };
+    let corner = taped.at_corner();
     let anything = outputs.count > 0 && differentiated.contains(&true);
-    let second =
-        (second && anything).then(|| two_state::gradients(row, &taped, last, &reader, sizes));
-    let gradients = match second.transpose()? {
-        _ if !anything => vec![vec![0.0; parameters.len()]; outputs.count],
-        Some(found) if !guarded || found.lost < NOTHING_LOST => found.gradients,
-        _ if guarded => beside_corner(row, outputs, room)?,
-        _ => taped.gradients(last, &reader, sizes, room)?,
+    let whole = lost < NOTHING_LOST;
+    let task = Task { row, outputs, room };
+    let guarded = method == GradientMethod::Adjoint && anything && (corner || torn);
+    let gradients = if !anything {
+        vec![vec![0.0; parameters.len()]; outputs.count]
+    } else if method == GradientMethod::TwoState || (guarded && !whole) {
+        let second = task.two_state(&taped, last, &reader)?;
+        match guarded && corner && !torn {
+            true => task.beside_corner()?.unwrap_or(second),
+            false => second,
+        }
+    } else if whole && (corner || taped.is_graded()) {
+        task.two_state_again()?
+    } else {
+        task.adjoint(&taped, last, &reader)?
     };
     let by_coefficients =
         (0..outputs.count).flat_map(|output| reader.by_coefficients(output)).collect();
@@ -217,33 +227,87 @@ fn differentiate(
     Ok(RowGradient { result, derivatives })
 }
 
-/// The mean of the derivatives on both sides of a corner.
-fn beside_corner(row: &Row<'_, C64>, outputs: &Outputs, room: Room) -> Result<Vec<Vec<f64>>> {
-    let own = row.prepared.group.parameters(row.row);
-    let key = ShotKey::new(SIGNS, 0);
-    let signs: Vec<f64> = (0..own.len() as u64)
-        .map(|parameter| if key.uniform(parameter, 0) < 0.5 { GUARD } else { -GUARD })
-        .collect();
-    let mut sum = vec![vec![0.0; own.len()]; outputs.count];
-    for side in [0.5, -0.5] {
-        let shifted = own.iter().zip(&signs).zip(&outputs.differentiated).map(
-            |((parameter, sign), moves)| {
-                if *moves { parameter + 2.0 * side * sign } else { *parameter }
-            },
-        );
-        let shifted: Vec<f64> = shifted.collect();
+/// A row and what is wanted of it.
+struct Task<'a> {
+    row: &'a Row<'a, C64>,
+    outputs: &'a Outputs,
+    room: Room,
+}
+
+/// Of every output, by every parameter.
+type Gradients = Vec<Vec<f64>>;
+
+impl Task<'_> {
+    fn sizes(&self) -> (usize, usize) {
+        (self.outputs.count, self.outputs.differentiated.len())
+    }
+
+    fn adjoint(
+        &self,
+        taped: &Taped<'_>,
+        last: &Mps<C64>,
+        reader: &Reader<'_>,
+    ) -> Result<Gradients> {
+        taped.gradients(last, reader, self.sizes(), self.room)
+    }
+
+    fn two_state(
+        &self,
+        taped: &Taped<'_>,
+        last: &Mps<C64>,
+        reader: &Reader<'_>,
+    ) -> Result<Gradients> {
+        two_state::gradients(self.row, taped, last, reader, self.sizes())
+    }
+
+    /// By a second state, beside a first one that keeps all that can be told from rounding.
+    fn two_state_again(&self) -> Result<Gradients> {
+        let own = self.row.prepared.group.parameters(self.row.row);
+        self.at(own, EXACT_CUTOFF, Self::two_state)
+    }
+
+    /// The mean of the derivatives on both sides of a corner; `None` if they disagree.
+    ///
+    /// Equal parameters move alike, so that what they have in common, a symmetry or an identity, stays.
+    fn beside_corner(&self) -> Result<Option<Gradients>> {
+        let own = self.row.prepared.group.parameters(self.row.row);
+        let shift = |side: f64| -> Vec<f64> {
+            let pairs = own.iter().zip(&self.outputs.differentiated);
+            pairs
+                .map(|(x, moves)| if *moves { x + side * sign_of(*x) * GUARD } else { *x })
+                .collect()
+        };
+        let mut mean = self.at(&shift(1.0), LEAST_CUTOFF, Self::adjoint)?;
+        let other = self.at(&shift(-1.0), LEAST_CUTOFF, Self::adjoint)?;
+        let mut agree = true;
+        for (one, two) in mean.iter_mut().flatten().zip(other.iter().flatten()) {
+            agree &= (*one - two).abs() <= AGREEMENT * (1.0 + one.abs());
+            *one = 0.5 * (*one + two);
+        }
+        Ok(agree.then_some(mean))
+    }
+
+    /// The derivatives at other parameters.
+    fn at(
+        &self,
+        parameters: &[f64],
+        cutoff: f64,
+        take: impl Fn(&Self, &Taped<'_>, &Mps<C64>, &Reader<'_>) -> Result<Gradients>,
+    ) -> Result<Gradients> {
+        let Self { row, outputs, room } = *self;
         let (taped, evolved) =
-            Taped::evolve(row, &shifted, &outputs.differentiated, LEAST_CUTOFF, room)?;
+            Taped::evolve(row, parameters, &outputs.differentiated, cutoff, room)?;
         let found = values_there(row, &evolved.state)?;
         let reader =
             Reader::new(&evolved.state, values_of(row), &found, outputs, row.shared.cancel)?;
-        let sizes = (outputs.count, own.len());
-        let found = taped.gradients(&evolved.state, &reader, sizes, room)?;
-        for (sum, found) in sum.iter_mut().flatten().zip(found.iter().flatten()) {
-            *sum += 0.5 * found;
-        }
+        take(self, &taped, &evolved.state, &reader)
     }
-    Ok(sum)
+}
+
+/// 1 or -1, the same for equal parameters and for opposite ones.
+fn sign_of(parameter: f64) -> f64 {
+    let key = ShotKey::new(SIGNS, 0);
+    if key.uniform(parameter.abs().to_bits(), 0) < 0.5 { 1.0 } else { -1.0 }
 }
 
 fn values_of<'a>(row: &Row<'a, C64>) -> Values<'a> {

@@ -1,5 +1,7 @@
 //! One row at one set of parameters: evolved on a tape, and back.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::circuit::StepTangents;
@@ -66,20 +68,31 @@ impl<'a> Taped<'a> {
         self.tape.most_bytes
     }
 
-    /// Whether a derivative is at a corner of the truncated state: a step that depends on what is
-    /// differentiated, or comes after one that does, dropped directions without any weight.
+    /// Whether a derivative is at a corner of the truncated state: a step dropped directions that may
+    /// come to life.
     pub fn at_corner(&self) -> bool {
-        if self.tape.corners.is_empty() {
+        self.depends(&self.tape.corners)
+    }
+
+    /// Whether a derivative goes through directions so weak that their rounding errors count.
+    pub fn is_graded(&self) -> bool {
+        self.depends(&self.tape.graded)
+    }
+
+    /// Whether one of `among`, a list of steps, depends on what is differentiated or comes after a step
+    /// that does.
+    fn depends(&self, among: &[usize]) -> bool {
+        if among.is_empty() {
             return false;
         }
-        let mut corner = vec![false; self.tangents.len()];
-        self.tape.corners.iter().for_each(|&step| corner[step] = true);
+        let mut asked = vec![false; self.tangents.len()];
+        among.iter().for_each(|&step| asked[step] = true);
         let mut moves = vec![false; self.program.n_sites()];
-        let steps = self.program.steps().iter().zip(&self.tangents).zip(corner);
-        for ((step, tangents), corner) in steps {
+        let steps = self.program.steps().iter().zip(&self.tangents).zip(asked);
+        for ((step, tangents), asked) in steps {
             let sites = step.site..step.site + step.gate.width();
             let own = !tangents.is_empty() || moves[sites.clone()].contains(&true);
-            if own && corner {
+            if own && asked {
                 return true;
             }
             moves[sites].fill(own);
@@ -126,27 +139,40 @@ impl<'a> Taped<'a> {
         gradients: &mut [Vec<f64>],
     ) -> Result<()> {
         let Shared { parallelism, cancel, .. } = *self.shared;
-        self.each_stretch(last, &mut |program, records, after| {
-            pull_back(program, records, after, cotangents, gradients, parallelism, cancel)
+        self.each_stretch(last, &mut |program, records, state| {
+            pull_back(program, records, state, cotangents, gradients, parallelism, cancel)
         })
     }
 
     /// Hands the steps of every stretch, their records and the state behind them to `back`, the last
-    /// stretch first.
+    /// stretch first. `back` leaves the state before the stretch: that, and not the one that is evolved
+    /// again, is behind the next, so that no bit depends on where the stretches end.
     pub fn each_stretch(
         &self,
         last: &Mps<C64>,
-        back: &mut dyn FnMut(&Differentiable<'_>, &[Vec<Record<C64>>], &Mps<C64>) -> Result<()>,
+        back: &mut dyn FnMut(&Differentiable<'_>, &[Vec<Record<C64>>], &mut Mps<C64>) -> Result<()>,
     ) -> Result<()> {
         let tangents: Vec<TangentGate<'_>> = self.tangents.iter().map(gate_of).collect();
         let (steps, levels) = (self.program.steps(), self.program.levels());
+        let moves = |level: &Range<usize>| {
+            self.tangents[level.clone()].iter().any(|tangents| !tangents.is_empty())
+        };
+        let first = levels.iter().position(moves).unwrap_or(levels.len());
         let mut behind: Option<usize> = None;
+        let mut on_the_way = last.clone();
         for Checkpoint { level, state } in self.tape.checkpoints.iter().rev() {
             let stretch = *level..behind.unwrap_or(levels.len());
-            let program =
-                Differentiable { steps, tangents: &tangents, levels: &levels[stretch.clone()] };
+            if stretch.end <= first {
+                break;
+            }
+            let program = Differentiable {
+                steps,
+                tangents: &tangents,
+                levels: &levels[stretch.clone()],
+                idle: first.saturating_sub(stretch.start),
+            };
             if behind.is_none() {
-                back(&program, &self.tape.levels, last)?;
+                back(&program, &self.tape.levels, &mut on_the_way)?;
             } else {
                 let mut state = state.clone();
                 let mut tape = Tape::new(&state, *level, usize::MAX);
@@ -157,7 +183,7 @@ impl<'a> Taped<'a> {
                     &mut tape,
                     self.shared,
                 )?;
-                back(&program, &tape.levels, &state)?;
+                back(&program, &tape.levels, &mut on_the_way)?;
             }
             behind = Some(*level);
         }

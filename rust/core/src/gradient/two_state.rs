@@ -18,15 +18,11 @@ const OFFSET: f64 = 1e-6;
 /// A variance below this share of the squared weights is none.
 const NO_VARIANCE: f64 = 1e-28;
 
-/// What second states gave.
-pub(super) struct TwoState {
-    /// Of every output.
-    pub gradients: Vec<Vec<f64>>,
-    /// Relative weight that the second states lost.
-    pub lost: f64,
-}
+/// How much larger than those of the state the bonds of a second one may be: a sum of local terms times
+/// a state has twice its bonds and a little more.
+const WIDER: usize = 4;
 
-/// Second states at twice the bond dimension of the row.
+/// The derivatives of every output by second states.
 ///
 /// # Errors
 /// Those of [`SecondState::pull_back`].
@@ -36,9 +32,9 @@ pub(super) fn gradients(
     last: &Mps<C64>,
     reader: &Reader<'_>,
     (outputs, parameters): (usize, usize),
-) -> Result<TwoState> {
+) -> Result<Vec<Vec<f64>>> {
     let shared = row.shared;
-    let limit = shared.settings.max_bond_dim.map(|limit| 2 * limit);
+    let limit = shared.settings.max_bond_dim.map(|limit| WIDER * limit);
     let evolution = Evolution {
         cutoff: CUTOFF,
         method: Method::Auto,
@@ -59,7 +55,7 @@ pub(super) fn gradients(
         canonicalise(&mut ket, shared.cancel)?;
     }
     ket.log_norm_taken_out = 0.0;
-    let mut found = TwoState { gradients: Vec::with_capacity(outputs), lost: 0.0 };
+    let mut found = Vec::with_capacity(outputs);
     for output in 0..outputs {
         let mut states = Vec::new();
         let product = Product { limit, ket: &ket, shared };
@@ -73,15 +69,12 @@ pub(super) fn gradients(
             state.log_norm_taken_out -= norm;
             let mut seconds = [state];
             let mut gradients = [std::mem::take(&mut gradient)];
-            taped.each_stretch(last, &mut |program, records, after| {
-                let lost =
-                    second.pull_back(program, records, after, &mut seconds, &mut gradients)?;
-                found.lost += lost;
-                Ok(())
+            taped.each_stretch(last, &mut |program, records, psi| {
+                second.pull_back(program, records, psi, &mut seconds, &mut gradients)
             })?;
             [gradient] = gradients;
         }
-        found.gradients.push(gradient);
+        found.push(gradient);
     }
     Ok(found)
 }

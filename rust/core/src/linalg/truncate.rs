@@ -36,13 +36,14 @@ const DEGENERATE: f64 = 1e-10;
 /// Dropped weights that sum to less than this share of the smallest kept one count as 0: in a derivative
 /// they matter by the root of it.
 const NOTHING_BESIDE: f64 = 1e-22;
-/// Share of the largest weight below which a direction has no weight, and no derivative can tell what
-/// becomes of it.
+/// Share of the largest weight below which a dropped direction is not told from those without any.
 const NO_WEIGHT: f64 = 1e-24;
 
-/// Share of the largest weight that the smallest kept one has at a corner: a direction behind it that
-/// has none may come to life as the root of it at most.
-const CORNER_ABOVE: f64 = 1e-16;
+/// Share of the largest weight below which a kept direction is known to 1e-9 only.
+const GRADED: f64 = 1e-14;
+/// Share of the largest weight below which a dropped direction may come to life as well as not: its
+/// coupling to the kept ones is not known.
+const LIFELESS: f64 = 1e-17;
 
 /// How to find the leading right singular vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -125,9 +126,12 @@ pub struct Dropped {
     pub vectors: Vec<C64>,
     /// Their squared singular values, descending.
     pub weights: Vec<f64>,
-    /// Whether directions that the rank bound allows were dropped because they have no weight at all:
+    /// Whether directions that the rank bound allows were dropped although none that is kept is as weak:
     /// there the truncated state has a corner as a function of what θ depends on.
     pub corner: bool,
+    /// Whether a direction was kept that is so weak that a derivative sees its rounding errors, and
+    /// weaker ones may have been dropped.
+    pub graded: bool,
 }
 
 impl Cut {
@@ -302,14 +306,13 @@ impl Choice {
         } else {
             0
         };
-        // Weights fall off step by step; one that is small already foretells that the next would come
-        // to life no faster.
-        let abrupt = smallest > CORNER_ABOVE * weights[0];
         let next = behind.first().map_or(f64::INFINITY, |w| w.max(0.0));
+        let (largest, graded) = (weights[0], smallest < GRADED * weights[0]);
         Dropped {
             vectors: vectors[self.rank * n..(self.rank + count) * n].to_vec(),
             weights: behind[..count].to_vec(),
-            corner: !self.saturated && abrupt && next < NO_WEIGHT * weights[0],
+            corner: !self.saturated && !graded && next < LIFELESS * largest,
+            graded,
         }
     }
 
@@ -390,3 +393,6 @@ fn zero_state() -> Error {
             .to_owned(),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,8 +49,10 @@ pub(crate) struct Tape<T> {
     pub levels: Vec<Vec<Record<T>>>,
     /// Those before the records, from the first, which is the beginning.
     pub checkpoints: Vec<Checkpoint<T>>,
-    /// Steps that dropped directions without any weight, see [`crate::linalg::Dropped`].
+    /// Steps that dropped directions which may come to life, see [`crate::linalg::Dropped`].
     pub corners: Vec<usize>,
+    /// Steps that kept very weak directions.
+    pub graded: Vec<usize>,
     /// Largest size of the records at any time.
     pub most_bytes: usize,
     bytes: usize,
@@ -65,6 +67,7 @@ impl<T: Clone> Tape<T> {
             levels: Vec::new(),
             checkpoints: vec![beginning],
             corners: Vec::new(),
+            graded: Vec::new(),
             most_bytes: 0,
             bytes: 0,
             budget,
@@ -93,6 +96,9 @@ impl<T: Clone> Tape<T> {
         self.most_bytes = self.most_bytes.max(self.bytes);
         if record.cuts.iter().any(|cut| cut.dropped.corner) {
             self.corners.push(record.step);
+        }
+        if record.cuts.iter().any(|cut| cut.dropped.graded) {
+            self.graded.push(record.step);
         }
         if let Some(level) = self.levels.last_mut() {
             level.push(record);

@@ -44,21 +44,13 @@ pub(crate) struct Differentiable<'a> {
     pub steps: &'a [Step],
     pub tangents: &'a [TangentGate<'a>],
     pub levels: &'a [Range<usize>],
+    /// How many of the levels come before everything that is differentiated: no derivative needs them.
+    pub idle: usize,
 }
 
-impl Differentiable<'_> {
-    /// The first level with something differentiated: no derivative needs what is before it.
-    pub fn first_level(&self) -> usize {
-        let moves = |level: &Range<usize>| {
-            self.tangents[level.clone()].iter().any(|tangents| !tangents.is_empty())
-        };
-        self.levels.iter().position(moves).unwrap_or(self.levels.len())
-    }
-}
-
-/// Brings `cotangents` from `after`, the state behind the last of the levels, to before the first of
-/// them, and adds the derivatives by the parameters to `gradients`: of each value a cotangent and a
-/// gradient. `records` are those of the levels, `program.levels` are no others.
+/// Brings `cotangents` from `state`, that behind the last of the levels, to before the first of them
+/// that matters, as `state` is, and adds the derivatives by the parameters to `gradients`: of each
+/// value a cotangent and a gradient. `records` are those of the levels, `program.levels` are no others.
 ///
 /// Every sum runs in the order of the steps, whatever thread took them.
 ///
@@ -67,16 +59,15 @@ impl Differentiable<'_> {
 pub(crate) fn pull_back(
     program: &Differentiable<'_>,
     records: &[Vec<Record<C64>>],
-    after: &Mps<C64>,
+    state: &mut Mps<C64>,
     cotangents: &mut [Cotangent],
     gradients: &mut [Vec<f64>],
     parallelism: Parallelism,
     cancel: &Cancel,
 ) -> Result<()> {
     let mut tensors: Vec<Cow<'_, SiteTensor<C64>>> =
-        after.sites.iter().map(Cow::Borrowed).collect();
-    let first = program.first_level();
-    for (level, records) in program.levels.iter().zip(records).skip(first).rev() {
+        std::mem::take(&mut state.sites).into_iter().map(Cow::Owned).collect();
+    for (level, records) in program.levels.iter().zip(records).skip(program.idle).rev() {
         for index in level.clone() {
             let step = &program.steps[index];
             if let (StepGate::One(u), TangentGate::One(tangents)) =
@@ -120,6 +111,7 @@ pub(crate) fn pull_back(
             }
         }
     }
+    state.sites = tensors.into_iter().map(Cow::into_owned).collect();
     Ok(())
 }
 

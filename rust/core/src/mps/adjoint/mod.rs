@@ -19,6 +19,10 @@ mod backward;
 mod chain;
 mod cut;
 mod operator_sum;
+#[cfg(test)]
+mod tests_steps;
+#[cfg(test)]
+mod tests_values;
 mod two_site;
 mod two_state;
 mod variance;

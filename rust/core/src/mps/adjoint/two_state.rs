@@ -34,9 +34,8 @@ pub(crate) struct SecondState<'a> {
 }
 
 impl SecondState<'_> {
-    /// Brings the `seconds` (λ) from `after`, the state behind the last of the levels, to before the
-    /// first of them, and adds the derivatives by the parameters to `gradients`. Returns the relative
-    /// weight that the second states lost.
+    /// Brings the `seconds` (λ) from `state` (ψ), that behind the last of the levels, to before the
+    /// first of them, as `state` is, and adds the derivatives by the parameters to `gradients`.
     ///
     /// # Errors
     /// Those of [`evolve`].
@@ -44,15 +43,13 @@ impl SecondState<'_> {
         &self,
         program: &Differentiable<'_>,
         records: &[Vec<Record<C64>>],
-        after: &Mps<C64>,
+        state: &mut Mps<C64>,
         seconds: &mut [Mps<C64>],
         gradients: &mut [Vec<f64>],
-    ) -> Result<f64> {
+    ) -> Result<()> {
         let mut tensors: Vec<Cow<'_, SiteTensor<C64>>> =
-            after.sites.iter().map(Cow::Borrowed).collect();
-        let mut lost = 0.0;
-        let first = program.first_level();
-        for (level, records) in program.levels.iter().zip(records).skip(first).rev() {
+            std::mem::take(&mut state.sites).into_iter().map(Cow::Owned).collect();
+        for (level, records) in program.levels.iter().zip(records).skip(program.idle).rev() {
             // ψ before the level, on the sites where it differs.
             let mut before = tensors.clone();
             for record in records {
@@ -81,7 +78,7 @@ impl SecondState<'_> {
                     }
                 }
                 let whole = 0..back.len();
-                let log = evolve(
+                evolve(
                     second,
                     &back,
                     std::slice::from_ref(&whole),
@@ -90,11 +87,11 @@ impl SecondState<'_> {
                     self.scratches,
                     self.cancel,
                 )?;
-                lost += log.discarded.iter().sum::<f64>();
             }
             tensors = before;
         }
-        Ok(lost)
+        state.sites = tensors.into_iter().map(Cow::into_owned).collect();
+        Ok(())
     }
 
     fn undone(&self, step: &Step) -> Step {
