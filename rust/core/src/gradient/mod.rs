@@ -257,13 +257,15 @@ impl Task<'_> {
         last: &Mps<C64>,
         reader: &Reader<'_>,
     ) -> Result<Gradients> {
-        two_state::gradients(self.row, taped, last, reader, self.sizes())
+        two_state::gradients(self.row, taped, last, reader, self.sizes(), 2)
     }
 
     /// By a second state, beside a first one that keeps all that can be told from rounding.
     fn two_state_again(&self) -> Result<Gradients> {
         let own = self.row.prepared.group.parameters(self.row.row);
-        self.at(own, EXACT_CUTOFF, Self::two_state)
+        self.at(own, EXACT_CUTOFF, |task, taped, last, reader| {
+            two_state::gradients(task.row, taped, last, reader, task.sizes(), 4)
+        })
     }
 
     /// The mean of the derivatives on both sides of a corner; `None` if they disagree.

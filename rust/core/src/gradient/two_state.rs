@@ -18,11 +18,8 @@ const OFFSET: f64 = 1e-6;
 /// A variance below this share of the squared weights is none.
 const NO_VARIANCE: f64 = 1e-28;
 
-/// How much larger than those of the state the bonds of a second one may be: a sum of local terms times
-/// a state has twice its bonds and a little more.
-const WIDER: usize = 4;
-
-/// The derivatives of every output by second states.
+/// The derivatives of every output by second states, whose bonds may be `wider` times as large as those
+/// of the row: a sum of local terms times a state has twice its bonds and a little more.
 ///
 /// # Errors
 /// Those of [`SecondState::pull_back`].
@@ -32,9 +29,10 @@ pub(super) fn gradients(
     last: &Mps<C64>,
     reader: &Reader<'_>,
     (outputs, parameters): (usize, usize),
+    wider: usize,
 ) -> Result<Vec<Vec<f64>>> {
     let shared = row.shared;
-    let limit = shared.settings.max_bond_dim.map(|limit| WIDER * limit);
+    let limit = shared.settings.max_bond_dim.map(|limit| wider * limit);
     let evolution = Evolution {
         cutoff: CUTOFF,
         method: Method::Auto,

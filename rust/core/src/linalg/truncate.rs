@@ -41,6 +41,10 @@ const NO_WEIGHT: f64 = 1e-24;
 
 /// Share of the largest weight below which a kept direction is known to 1e-9 only.
 const GRADED: f64 = 1e-14;
+/// Share of the largest weight that the smallest kept direction has where the next is dropped as having
+/// none: weights of weakly entangling circuits fall off more gently, and there what comes next comes to
+/// life no faster than the root of that.
+const ABRUPT: f64 = 1e-12;
 /// Share of the largest weight below which a dropped direction may come to life as well as not: its
 /// coupling to the kept ones is not known.
 const LIFELESS: f64 = 1e-17;
@@ -129,8 +133,8 @@ pub struct Dropped {
     /// Whether directions that the rank bound allows were dropped although none that is kept is as weak:
     /// there the truncated state has a corner as a function of what θ depends on.
     pub corner: bool,
-    /// Whether a direction was kept that is so weak that a derivative sees its rounding errors, and
-    /// weaker ones may have been dropped.
+    /// Whether a direction was kept that is so weak that a derivative sees its rounding errors, or
+    /// dropped that is weaker and may come to life.
     pub graded: bool,
 }
 
@@ -307,12 +311,14 @@ impl Choice {
             0
         };
         let next = behind.first().map_or(f64::INFINITY, |w| w.max(0.0));
-        let (largest, graded) = (weights[0], smallest < GRADED * weights[0]);
+        let relative = smallest / weights[0];
+        let lifeless = !self.saturated && next < LIFELESS * weights[0];
+        let corner = lifeless && relative >= ABRUPT && next < NO_WEIGHT * weights[0];
         Dropped {
             vectors: vectors[self.rank * n..(self.rank + count) * n].to_vec(),
             weights: behind[..count].to_vec(),
-            corner: !self.saturated && !graded && next < LIFELESS * largest,
-            graded,
+            corner,
+            graded: relative < GRADED || (lifeless && !corner),
         }
     }
 

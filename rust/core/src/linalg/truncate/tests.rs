@@ -92,7 +92,7 @@ fn what_is_dropped_is_told_apart_from_what_is_nothing() -> Result<()> {
         (&[1.0, 0.5, 1e-26, 0.0], None, 3, 2, 0, true),
         // Weak already: what comes next would be weaker.
         (&[1.0, 1e-17, 0.0, 0.0], None, 3, 2, 0, false),
-        // Weak, but not without weight.
+        // Weak, but not without weight: no corner, though it may come to life.
         (&[1.0, 0.5, 1e-20, 0.0], None, 3, 2, 1, false),
     ];
     for (weights, limit, bound, kept, dropped, corner) in cases {
@@ -106,6 +106,8 @@ fn what_is_dropped_is_told_apart_from_what_is_nothing() -> Result<()> {
             assert_eq!(found.weights.len(), dropped, "{weights:?} {method:?}");
             assert_eq!(found.vectors.len(), dropped * weights.len());
             assert_eq!(found.corner, corner, "{weights:?} {method:?}");
+            let weak = weights[kept - 1] < 1e-14 || weights.get(kept).is_some_and(|w| *w == 1e-20);
+            assert_eq!(found.graded, weak, "{weights:?} {method:?}");
         }
     }
     Ok(())
