@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import is_not
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from pennylane.measurements import ExpectationMP
 from bondline.devices.derivatives import differentiated
 from bondline.measurements.pauli_sums import LEAF_WIRES, is_basis_projector
 from bondline.operators import gate_set
+from bondline.operators.amplitude_angles import constant, gates, has_zeros
 
 _LEAVE_OUT: Final = (
     "leave it out of what is differentiated (pennylane.numpy: requires_grad=False; torch: detach; "
@@ -37,6 +39,79 @@ def loads_constants(operator: Any) -> bool:
     # A compiled function may be differentiated later; wide states are loaded all the same then.
     compiled = len(operator.wires) <= gate_set.LATE_STATE_WIRES
     return not any(differentiated(amplitudes, compiled=compiled) for amplitudes in operator.data)
+
+
+def amplitudes_apart(tape: Any) -> Any:
+    """Take a batch apart if amplitudes in it are differentiated: each row has gates of its own.
+
+    Parameters
+    ----------
+    tape : pennylane.tape.QuantumScript
+
+    Returns
+    -------
+    tuple of circuits, and their post-processing; or None
+    """
+    if not any(
+        operator.batch_size is not None and not loads_constants(operator)
+        for operator in tape.operations
+        if type(operator) in gate_set.PREPARATIONS
+    ):
+        return None
+    return qml.transforms.broadcast_expand(tape)
+
+
+def with_amplitude_angles(tape: Any, loaded: Sequence[Any]) -> Any:
+    """Write amplitudes that are differentiated as gates, where one of them is or may be zero.
+
+    Parameters
+    ----------
+    tape : pennylane.tape.QuantumScript
+    loaded : sequence of pennylane.operation.Operator
+        Its preparations that act on |0…0>.
+
+    Returns
+    -------
+    pennylane.tape.QuantumScript
+        The same one if there is nothing to change. Without zeros PennyLane's decomposition serves.
+
+    Raises
+    ------
+    pennylane.exceptions.QuantumFunctionError
+        If there are too many amplitudes, or zeros that are not prepared from |0…0>.
+    """
+    first = set(map(id, loaded))
+    operations: list[Any] = []
+    changed = False
+    for operator in tape.operations:
+        base = gate_set.base_of(operator)[0] if operator.data else operator
+        if (
+            type(base) not in gate_set.PREPARATIONS
+            or type(base) is qml.MPSPrep
+            or loads_constants(operator)
+        ):
+            operations.append(operator)
+            continue
+        if id(operator) in first and len(operator.wires) > gate_set.LATE_STATE_WIRES:
+            raise QuantumFunctionError(
+                f"bondline.mps differentiates by amplitudes on at most {gate_set.LATE_STATE_WIRES} "
+                f"wires, and {gate_set.describe(operator)} has more. Build the state from gates "
+                f"with angles, or {_LEAVE_OUT}"
+            )
+        if not has_zeros(base.data[0]):
+            operations.append(operator)
+        elif id(operator) in first:
+            operations += gates(base.data[0], base.wires)
+            changed = True
+        elif qml.math.is_abstract(constant(base.data[0])):
+            operations.append(operator)
+        else:
+            raise QuantumFunctionError(
+                f"bondline.mps does not differentiate by the amplitudes of "
+                f"{gate_set.describe(operator)}: one is zero, and it does not act on |0…0>. Put "
+                f"it first, or {_LEAVE_OUT}"
+            )
+    return tape.copy(operations=operations) if changed else tape
 
 
 def with_angles(tape: Any) -> Any:
