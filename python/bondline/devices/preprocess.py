@@ -17,8 +17,8 @@ from bondline.devices.trainable import (
     amplitudes_apart,
     expanded,
     loads_constants,
-    with_angles,
     with_amplitude_angles,
+    with_angles,
 )
 from bondline.measurements.observables import require_offered
 from bondline.measurements.sampling import require_sampled

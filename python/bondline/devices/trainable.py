@@ -9,9 +9,10 @@ from typing import Any, Final
 import numpy as np
 import pennylane as qml
 from pennylane.exceptions import QuantumFunctionError
-from pennylane.measurements import ExpectationMP
+from pennylane.measurements import ExpectationMP, ProbabilityMP, VarianceMP
 
 from bondline.devices.derivatives import differentiated
+from bondline.measurements.matrices import hermitian_matrix
 from bondline.measurements.pauli_sums import LEAF_WIRES, is_basis_projector
 from bondline.operators import gate_set
 from bondline.operators.amplitude_angles import constant, gates, has_zeros
@@ -20,6 +21,9 @@ _LEAVE_OUT: Final = (
     "leave it out of what is differentiated (pennylane.numpy: requires_grad=False; torch: detach; "
     "jax: argnums)."
 )
+
+
+_NAMES: Final = {ExpectationMP: "expval", VarianceMP: "var", ProbabilityMP: "probs"}
 
 
 def loads_constants(operator: Any) -> bool:
@@ -232,6 +236,7 @@ def _settled_measurement(measurement: Any) -> Any:
         return measurement if settled is observable else type(measurement)(obs=settled)
     if type(measurement) is ExpectationMP and few:
         if isinstance(observable, qml.Hermitian):
+            _require_hermitian(observable)
             return ExpectationMP(obs=_words_of(observable.matrix(), observable.wires))
         if isinstance(observable, qml.Projector) and not is_basis_projector(observable):
             amplitudes = observable.data[0]
@@ -243,10 +248,18 @@ def _settled_measurement(measurement: Any) -> Any:
     if not any(map(differentiated, arrays)):
         return measurement
     raise QuantumFunctionError(
-        f"bondline.mps does not differentiate {measurement!r} by the array of its observable, but "
+        f"bondline.mps does not differentiate the {_NAMES.get(type(measurement), 'value')} of "
+        f"{gate_set.describe(observable)} by the array of its observable, but "
         f"for the expval of a Hermitian or a state on at most {LEAF_WIRES} wires. Write it with "
         f"qml.dot or qml.Hamiltonian, whose coefficients have derivatives, or {_LEAVE_OUT}"
     )
+
+
+def _require_hermitian(observable: Any) -> None:
+    """Raise if a matrix that is differentiated is not Hermitian, if its entries are known."""
+    entries = constant(observable.data[0])
+    if not qml.math.is_abstract(entries):
+        hermitian_matrix(qml.Hermitian(entries, wires=observable.wires))
 
 
 def _words_of(matrix: Any, wires: Any) -> Any:

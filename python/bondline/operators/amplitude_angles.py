@@ -83,7 +83,9 @@ def gates(amplitudes: Any, wires: Any) -> list[Any]:
     is_complex = "complex" in qml.math.get_dtype_name(amplitudes)
     found = []
     for place in range(1, 2 ** len(wires)):
-        ones = [wire for wire, bit in zip(wires, f"{place:0{len(wires)}b}", strict=True) if bit == "1"]
+        ones = [
+            wire for wire, bit in zip(wires, f"{place:0{len(wires)}b}", strict=True) if bit == "1"
+        ]
         # exp(-iθP/2)|0…0> = |0…0> + θ/2 |place> for P = YX…X, and - iθ/2 |place> for P = XX…X.
         word = "X" * len(ones)
         found.append(qml.PauliRot(2.0 * qml.math.real(change[place]), "Y" + word[1:], wires=ones))
