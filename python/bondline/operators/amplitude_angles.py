@@ -111,7 +111,7 @@ def _undone(vector: Any, amplitudes: Any, size: int) -> Any:
         cosine = qml.math.where(empty, 1.0, qml.math.sqrt(pairs[:, 0] / total))[:, None]
         sine = qml.math.where(empty, 0.0, qml.math.sqrt(pairs[:, 1] / total))[:, None]
         cosine, sine = (qml.math.convert_like(number, vector) for number in (cosine, sine))
-        # found[p, q, r] → Σ_q' RY(α_p)[q', q] · found[p, q', r]
+        # found[p, q, r] → Σ_q' RY_p[q', q] · found[p, q', r]
         found = qml.math.reshape(found, (2**wire, 2, -1))
         zero, one = found[:, 0], found[:, 1]
         found = qml.math.stack([cosine * zero + sine * one, cosine * one - sine * zero], axis=1)

@@ -204,8 +204,8 @@ class Report:
         lines = []
         if self.shifted_cuts:
             lines.append(
-                f"{_counted(self.shifted_cuts, 'cut', 'cuts')} kept fewer than max_bond_dim, because Schmidt weights "
-                "nearly coincided there."
+                f"{_counted(self.shifted_cuts, 'cut', 'cuts')} kept fewer than max_bond_dim, "
+                "because Schmidt weights nearly coincided there."
             )
         if self.gradient_error is None:
             return lines
