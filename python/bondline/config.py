@@ -202,7 +202,7 @@ class MpsConfig:
         """
         return {name: getattr(self, name) for name in _NAMES}
 
-    def engine_settings(self, *, sweeps: bool = True) -> EngineSettings:
+    def engine_settings(self, *, sweeps: bool = True, derivatives: bool = False) -> EngineSettings:
         """Return what the engine is told, with every open choice made.
 
         Parameters
@@ -210,6 +210,9 @@ class MpsConfig:
         sweeps : bool, default True
             Whether the state may be brought back to its canonical form on the way. Without, values
             and their derivatives belong to one program.
+        derivatives : bool, default False
+            Whether they are for derivatives, which are computed in double precision: the default
+            of ``cutoff`` is that of complex128 then.
 
         Returns
         -------
@@ -225,10 +228,11 @@ class MpsConfig:
         1000000000
         """
         precision = np.dtype(self.c_dtype)
+        cut = np.dtype(np.complex128) if derivatives else precision
         limit = self.memory_limit
         return EngineSettings(
             max_bond_dim=self.max_bond_dim,
-            cutoff=_CUTOFFS[precision] if self.cutoff is None else self.cutoff,
+            cutoff=_CUTOFFS[cut] if self.cutoff is None else self.cutoff,
             single_precision=precision == np.complex64,
             readout=self.readout,
             ordering=self.ordering if isinstance(self.ordering, str) else tuple(self.ordering),

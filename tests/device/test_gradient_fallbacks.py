@@ -1,5 +1,6 @@
 """What the device does not differentiate: who does it instead, what that costs, who says so."""
 
+import dataclasses
 import warnings
 
 import jax
@@ -386,6 +387,9 @@ def test_reports_after_a_gradient():
     assert 0 < report.smallest_gap <= 1
     assert report.gradient_checkpoints == 0
     assert "Derivatives are those of the truncated program" in str(report)
+    hopeless = dataclasses.replace(report, gradient_error=4.9, gradient_checkpoints=1)
+    assert "say nothing about" in str(hopeless)
+    assert "1 state was kept" in str(hopeless)
     told = report.to_dict()
     assert told["gradient_error"] == report.gradient_error
     assert {"smallest_gap", "shifted_cuts", "gradient_guarded"} < set(told)

@@ -7,7 +7,7 @@ import pytest
 from pennylane import numpy as pnp
 from pennylane.exceptions import QuantumFunctionError
 
-from bondline import UnsupportedError
+from bondline import InputError, UnsupportedError
 
 WIRES = 3
 
@@ -336,3 +336,112 @@ def test_a_matrix_in_a_sum_is_refused():
 
     with pytest.raises(UnsupportedError, match="no derivative by the data of Hermitian"):
         qml.grad(circuit)(pnp.array(0.3))
+
+
+ZEROS = {
+    "padded": [0.3, 0.2, 0.5],
+    "a basis state": [2.0, 0.0, 0.0, 0.0],
+    "empty branches": [0.0, 0.0, -0.4, 0.0],
+    "three wires": [0.0, -0.3, 0.2, 0.0, 0.0, 0.0, 0.5, -1.0],
+}
+
+
+def embedding(name, wires, **options):
+    @qml.qnode(qml.device(name, wires=wires), **options)
+    def circuit(inputs, angle):
+        qml.AmplitudeEmbedding(inputs, wires=range(wires), pad_with=0.0, normalize=True)
+        qml.Rot(angle, 0.7, 0.4, wires=0)
+        qml.CNOT([0, 1])
+        qml.RX(0.9, wires=1)
+        return qml.expval(Z(0) @ X(1) + Y(1))
+
+    return circuit
+
+
+def slope(function, point, step=1e-5):
+    point = np.array(point)
+    moves = step * np.eye(point.size).reshape(point.size, *point.shape)
+    found = [(function(point + move) - function(point - move)) / (2 * step) for move in moves]
+    return np.array(found).reshape(point.shape)
+
+
+@pytest.mark.parametrize("inputs", ZEROS.values(), ids=ZEROS)
+def test_amplitudes_that_are_zero_have_derivatives(inputs):
+    wires = 3 if len(inputs) == 8 else 2
+    circuit = embedding("bondline.mps", wires)
+    exact = embedding("default.qubit", wires)
+    expected = slope(lambda values: exact(values, 0.3), inputs)
+    by_inputs, by_angle = qml.grad(circuit, argnums=(0, 1))(pnp.array(inputs), pnp.array(0.3))
+    np.testing.assert_allclose(by_inputs, expected, atol=1e-8)
+    assert by_angle == pytest.approx(slope(lambda a: exact(np.array(inputs), a), 0.3), abs=1e-8)
+    inputs = np.array(inputs)
+    for transform in (jax.grad, lambda f: jax.jit(jax.grad(f))):
+        np.testing.assert_allclose(transform(circuit)(inputs, 0.3), expected, atol=1e-8)
+    # Zeros that nobody differentiates by are loaded as they are.
+    alone = qml.grad(circuit, argnums=1)(pnp.array(inputs), pnp.array(0.3))
+    assert alone == pytest.approx(by_angle, abs=1e-10)
+
+
+def test_complex_amplitudes_that_are_zero_have_derivatives():
+    def circuit(real, imaginary):
+        norm = qml.math.sqrt(qml.math.sum(real**2 + imaginary**2))
+        qml.StatePrep((real + 1j * imaginary) / norm, wires=[0, 1])
+        qml.RX(0.3, wires=0)
+        return qml.expval(Y(0) @ Z(1) + X(1) @ Y(0))
+
+    real, imaginary = np.array([0.0, 0.4, 0.0, 0.0]), np.array([0.0, 0.4, -0.3, 0.0])
+    exact = qml.QNode(circuit, qml.device("default.qubit", wires=2))
+    found = qml.grad(qml.QNode(circuit, qml.device("bondline.mps", wires=2)))(
+        pnp.array(real), pnp.array(imaginary)
+    )
+    np.testing.assert_allclose(found[0], slope(lambda x: exact(x, imaginary), real), atol=1e-8)
+    np.testing.assert_allclose(found[1], slope(lambda y: exact(real, y), imaginary), atol=1e-8)
+
+
+@pytest.mark.parametrize("zeros", [False, True])
+def test_batches_of_amplitudes_have_derivatives(zeros):
+    batch = np.random.default_rng(3).uniform(0.2, 1, (3, 4))
+    if zeros:
+        batch[1, 2:] = 0.0
+    weights = np.array([0.5, -1.0, 2.0])
+    circuit, exact = embedding("bondline.mps", 2), embedding("default.qubit", 2)
+    by_batch, by_angle = qml.grad(lambda x, a: pnp.sum(weights * circuit(x, a)))(
+        pnp.array(batch), pnp.array(0.3)
+    )
+    expected = slope(lambda x: np.sum(weights * exact(x.reshape(3, 4), 0.3)), batch.ravel())
+    np.testing.assert_allclose(by_batch.ravel(), expected, atol=1e-8)
+    angle = slope(lambda a: np.sum(weights * exact(batch, a)), 0.3)
+    assert by_angle == pytest.approx(angle, abs=1e-8)
+
+
+def test_zeros_that_do_not_act_on_the_start_are_refused():
+    @qml.qnode(qml.device("bondline.mps", wires=1))
+    def circuit(inputs):
+        qml.H(0)
+        qml.AmplitudeEmbedding(inputs, wires=0, normalize=True)
+        return qml.expval(Z(0))
+
+    with pytest.raises(QuantumFunctionError, match=r"one is zero.*Put it first"):
+        qml.grad(circuit)(pnp.array([0.0, 1.0]))
+
+
+def test_amplitudes_on_many_wires_are_refused_with_the_reason():
+    @qml.qnode(qml.device("bondline.mps", wires=13))
+    def circuit(inputs):
+        qml.AmplitudeEmbedding(inputs, wires=range(13), normalize=True)
+        return qml.expval(Z(0))
+
+    with pytest.raises(QuantumFunctionError, match="amplitudes on at most 12 wires"):
+        qml.grad(circuit)(pnp.ones(2**13))
+
+
+def test_a_matrix_that_is_not_hermitian_is_refused_under_grad():
+    @qml.qnode(qml.device("bondline.mps", wires=1))
+    def circuit(entries):
+        qml.RX(0.3, wires=0)
+        return qml.expval(qml.Hermitian(entries, wires=0))
+
+    with pytest.raises(InputError, match=r"Hermitian on wires .* is not Hermitian"):
+        qml.grad(circuit)(pnp.array([[1.0, 0.2], [0.0, 1.0]]))
+    with pytest.raises(InputError, match="is not Hermitian"):
+        jax.grad(circuit)(np.array([[1.0, 0.2], [0.0, 1.0]]))

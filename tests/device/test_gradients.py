@@ -7,6 +7,7 @@ from pennylane import numpy as pnp
 
 import bondline
 from bondline import _core
+from bondline.devices import derivative_methods
 from oracle.circuits import (
     ADJOINTS,
     DECOMPOSED,
@@ -483,3 +484,20 @@ def test_an_ordinary_circuit_does_not_stand_at_a_corner():
     dev = qml.device("bondline.mps", wires=6)
     qml.jacobian(flat(qml.QNode(circuit, dev)))(pnp.full((3, 2), 0.05))
     assert not dev.reports[0].gradient_guarded
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [({}, 1e-20), ({"cutoff": 1e-6}, 1e-6)])
+def test_derivatives_in_complex64_have_the_cutoff_of_double_precision(
+    monkeypatch, chosen, expected
+):
+    cutoffs = []
+    differentiate = derivative_methods.differentiate
+
+    def noted(lowered, pulls, settings, *rest):
+        cutoffs.append(settings.cutoff)
+        return differentiate(lowered, pulls, settings, *rest)
+
+    monkeypatch.setattr(derivative_methods, "differentiate", noted)
+    tape = qml.tape.QuantumScript([qml.RX(0.3, 0)], [qml.expval(qml.Z(0))])
+    qml.device("bondline.mps", wires=1, **SINGLE, **chosen).compute_derivatives(tape)
+    assert cutoffs == [expected]

@@ -28,6 +28,10 @@ def test_the_precision_chooses_the_cutoff():
     assert settings.cutoff == 1e-12
     assert settings.single_precision is True
     assert MpsConfig(c_dtype="complex64", cutoff=0).engine_settings().cutoff == 0.0
+    # Derivatives are computed in double precision.
+    assert MpsConfig(c_dtype=np.complex64).engine_settings(derivatives=True).cutoff == 1e-20
+    chosen = MpsConfig(c_dtype=np.complex64, cutoff=1e-6)
+    assert chosen.engine_settings(derivatives=True).cutoff == 1e-6
 
 
 def test_numpy_numbers_become_python_numbers():

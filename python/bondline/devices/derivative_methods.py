@@ -318,7 +318,7 @@ class DerivativeMethods:
         derivatives = differentiate(
             lowered,
             pulls(lowered),
-            config.engine_settings(sweeps=False),
+            config.engine_settings(sweeps=False, derivatives=True),
             "two-state" if config.gradient == "two-state" else "adjoint",
             self.wires,
         )

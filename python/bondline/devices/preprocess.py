@@ -13,7 +13,13 @@ from pennylane.exceptions import AllocationError, DeviceError
 from pennylane.transforms import defer_measurements
 
 from bondline.devices.mid_circuit import name_wires, require_room
-from bondline.devices.trainable import expanded, loads_constants, with_angles
+from bondline.devices.trainable import (
+    amplitudes_apart,
+    expanded,
+    loads_constants,
+    with_amplitude_angles,
+    with_angles,
+)
 from bondline.measurements.observables import require_offered
 from bondline.measurements.sampling import require_sampled
 from bondline.operators import gate_set
@@ -154,8 +160,18 @@ def make_differentiable(tape: Any, *, initial: bool = False) -> Any:
     pennylane.exceptions.QuantumFunctionError
         If a derivative by an array is taken that has none.
     """
+    rows = amplitudes_apart(tape)
+    if rows is None:
+        return _differentiable(tape, initial)
+    circuits, join = rows
+    # A circuit of one row has no batch, and stays one.
+    return tuple(_differentiable(circuit, initial)[0][0] for circuit in circuits), join
+
+
+def _differentiable(tape: Any, initial: bool) -> Any:
     # Decomposition counts every number as trainable.
     trainable = bool(tape.trainable_params)
+    tape = with_amplitude_angles(tape, loadable(tape.operations, initial=initial))
     loaded = loadable(tape.operations, initial=initial)
     kept = [operator for operator in loaded if loads_constants(operator)]
     (native,), _ = _decomposed(tape, kept)

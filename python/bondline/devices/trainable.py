@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import is_not
 from typing import Any, Final
 
 import numpy as np
 import pennylane as qml
 from pennylane.exceptions import QuantumFunctionError
-from pennylane.measurements import ExpectationMP
+from pennylane.measurements import ExpectationMP, ProbabilityMP, VarianceMP
 
 from bondline.devices.derivatives import differentiated
+from bondline.measurements.matrices import hermitian_matrix
 from bondline.measurements.pauli_sums import LEAF_WIRES, is_basis_projector
 from bondline.operators import gate_set
+from bondline.operators.amplitude_angles import constant, gates, has_zeros
 
 _LEAVE_OUT: Final = (
     "leave it out of what is differentiated (pennylane.numpy: requires_grad=False; torch: detach; "
     "jax: argnums)."
 )
+
+
+_NAMES: Final = {ExpectationMP: "expval", VarianceMP: "var", ProbabilityMP: "probs"}
 
 
 def loads_constants(operator: Any) -> bool:
@@ -37,6 +43,79 @@ def loads_constants(operator: Any) -> bool:
     # A compiled function may be differentiated later; wide states are loaded all the same then.
     compiled = len(operator.wires) <= gate_set.LATE_STATE_WIRES
     return not any(differentiated(amplitudes, compiled=compiled) for amplitudes in operator.data)
+
+
+def amplitudes_apart(tape: Any) -> Any:
+    """Take a batch apart if amplitudes in it are differentiated: each row has gates of its own.
+
+    Parameters
+    ----------
+    tape : pennylane.tape.QuantumScript
+
+    Returns
+    -------
+    tuple of circuits, and their post-processing; or None
+    """
+    if not any(
+        operator.batch_size is not None and not loads_constants(operator)
+        for operator in tape.operations
+        if type(operator) in gate_set.PREPARATIONS
+    ):
+        return None
+    return qml.transforms.broadcast_expand(tape)
+
+
+def with_amplitude_angles(tape: Any, loaded: Sequence[Any]) -> Any:
+    """Write amplitudes that are differentiated as gates, where one of them is or may be zero.
+
+    Parameters
+    ----------
+    tape : pennylane.tape.QuantumScript
+    loaded : sequence of pennylane.operation.Operator
+        Its preparations that act on |0…0>.
+
+    Returns
+    -------
+    pennylane.tape.QuantumScript
+        The same one if there is nothing to change. Without zeros PennyLane's decomposition serves.
+
+    Raises
+    ------
+    pennylane.exceptions.QuantumFunctionError
+        If there are too many amplitudes, or zeros that are not prepared from |0…0>.
+    """
+    first = set(map(id, loaded))
+    operations: list[Any] = []
+    changed = False
+    for operator in tape.operations:
+        base = gate_set.base_of(operator)[0] if operator.data else operator
+        if (
+            type(base) not in gate_set.PREPARATIONS
+            or type(base) is qml.MPSPrep
+            or loads_constants(operator)
+        ):
+            operations.append(operator)
+            continue
+        if id(operator) in first and len(operator.wires) > gate_set.LATE_STATE_WIRES:
+            raise QuantumFunctionError(
+                f"bondline.mps differentiates by amplitudes on at most {gate_set.LATE_STATE_WIRES} "
+                f"wires, and {gate_set.describe(operator)} has more. Build the state from gates "
+                f"with angles, or {_LEAVE_OUT}"
+            )
+        if not has_zeros(base.data[0]):
+            operations.append(operator)
+        elif id(operator) in first:
+            operations += gates(base.data[0], base.wires)
+            changed = True
+        elif qml.math.is_abstract(constant(base.data[0])):
+            operations.append(operator)
+        else:
+            raise QuantumFunctionError(
+                f"bondline.mps does not differentiate by the amplitudes of "
+                f"{gate_set.describe(operator)}: one is zero, and it does not act on |0…0>. Put "
+                f"it first, or {_LEAVE_OUT}"
+            )
+    return tape.copy(operations=operations) if changed else tape
 
 
 def with_angles(tape: Any) -> Any:
@@ -157,6 +236,7 @@ def _settled_measurement(measurement: Any) -> Any:
         return measurement if settled is observable else type(measurement)(obs=settled)
     if type(measurement) is ExpectationMP and few:
         if isinstance(observable, qml.Hermitian):
+            _require_hermitian(observable)
             return ExpectationMP(obs=_words_of(observable.matrix(), observable.wires))
         if isinstance(observable, qml.Projector) and not is_basis_projector(observable):
             amplitudes = observable.data[0]
@@ -168,10 +248,18 @@ def _settled_measurement(measurement: Any) -> Any:
     if not any(map(differentiated, arrays)):
         return measurement
     raise QuantumFunctionError(
-        f"bondline.mps does not differentiate {measurement!r} by the array of its observable, but "
+        f"bondline.mps does not differentiate the {_NAMES.get(type(measurement), 'value')} of "
+        f"{gate_set.describe(observable)} by the array of its observable, but "
         f"for the expval of a Hermitian or a state on at most {LEAF_WIRES} wires. Write it with "
         f"qml.dot or qml.Hamiltonian, whose coefficients have derivatives, or {_LEAVE_OUT}"
     )
+
+
+def _require_hermitian(observable: Any) -> None:
+    """Raise if a matrix that is differentiated is not Hermitian, if its entries are known."""
+    entries = constant(observable.data[0])
+    if not qml.math.is_abstract(entries):
+        hermitian_matrix(qml.Hermitian(entries, wires=observable.wires))
 
 
 def _words_of(matrix: Any, wires: Any) -> Any:

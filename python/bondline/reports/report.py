@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bondline.reports.verdict import ranges
+
+_ROUNDING: Final = 1e-25
+"""Discarded weights below it are rounding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -172,7 +175,7 @@ class Report:
             f"largest bond {self.largest_bond} (max_bond_dim={self.max_bond_dim}), "
             f"{_size(self.peak_bytes)}."
         ]
-        if self.total_discarded == 0.0:
+        if self.total_discarded < _ROUNDING:
             lines.append("Nothing was discarded beyond rounding.")
         else:
             lines.append(
@@ -201,16 +204,21 @@ class Report:
         lines = []
         if self.shifted_cuts:
             lines.append(
-                f"{self.shifted_cuts} cuts kept fewer than max_bond_dim, because Schmidt weights "
-                "nearly coincided there."
+                f"{_counted(self.shifted_cuts, 'cut', 'cuts')} kept fewer than max_bond_dim, "
+                "because Schmidt weights nearly coincided there."
             )
         if self.gradient_error is None:
             return lines
-        if self.gradient_error > 0.0:
+        if self.gradient_error > _ROUNDING**0.5:
+            differ = (
+                "they say nothing about those of the exact expectation."
+                if self.gradient_error > 1.0
+                else "those of the exact expectation may differ by about "
+                f"{self.gradient_error:.2g} of the observable's scale."
+            )
             lines.append(
-                "Derivatives are those of the truncated program; those of the exact expectation "
-                f"may differ by up to {self.gradient_error:.2g} of the observable's scale. The "
-                f"smallest gap at a cut was {self.smallest_gap:.2g}."
+                f"Derivatives are those of the truncated program; {differ} The smallest gap at a "
+                f"cut was {self.smallest_gap:.2g}."
             )
         if self.gradient_guarded:
             lines.append(
@@ -219,8 +227,8 @@ class Report:
             )
         if self.gradient_checkpoints:
             lines.append(
-                f"{self.gradient_checkpoints} states were kept to evolve from again, because "
-                "memory_limit has no room for all steps."
+                f"{_counted(self.gradient_checkpoints, 'state was', 'states were')} kept to "
+                "evolve from again, because memory_limit has no room for all steps."
             )
         return lines
 
@@ -235,6 +243,10 @@ class Report:
             f"estimated fidelity of the whole state {estimate:.6g}, from the norm "
             f"{self.norm:.6g} and the coherence {self.coherence:.3g} of its errors."
         )
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
 
 
 def _plain(value: Any) -> Any:
