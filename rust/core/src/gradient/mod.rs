@@ -86,9 +86,10 @@ const LEAST_CUTOFF: f64 = 1e-18;
 /// How far beside a corner derivatives are taken, in every parameter: the weight of what arises there,
 /// its square, is far above rounding, and its influence on the average, the square again, far below.
 const GUARD: f64 = 1e-7;
-/// Relative weight up to which a state counts as not truncated: what a second state makes of it is the
-/// root of that.
-const NOTHING_LOST: f64 = 1e-17;
+/// Relative weight up to which a state that the limit did not cut counts as not truncated, and one that
+/// it cut.
+const NOTHING_LOST: f64 = 1e-13;
+const NOTHING_CUT: f64 = 1e-15;
 /// With weights down to here a second state is exact.
 const EXACT_CUTOFF: f64 = 1e-26;
 /// Relative gap of a cut that runs between weights which coincide: the truncated state has no derivative.
@@ -189,7 +190,9 @@ fn differentiate(
     let parameters = row.prepared.group.parameters(row.row);
     let differentiated = &outputs.differentiated;
     let (taped, evolved) = Taped::evolve(row, parameters, differentiated, settings.cutoff, room)?;
-    let lost = evolved.discarded();
+    // What the cutoff takes can be kept, what the limit takes cannot.
+    let cut = evolved.log.saturated.contains(&true);
+    let whole = evolved.discarded() < if cut { NOTHING_CUT } else { NOTHING_LOST };
     let torn = evolved.log.smallest_gap < NO_GAP;
     let states = States { causal: Some(evolved), swept: None, phase: taped.phase() };
     let (mut result, evolved) = row.read(states)?;
@@ -198,17 +201,13 @@ fn differentiate(
     let reader = Reader::new(last, values_of(row), &found, outputs, row.shared.cancel)?;
     let corner = taped.at_corner();
     let anything = outputs.count > 0 && differentiated.contains(&true);
-    let whole = lost < NOTHING_LOST;
     let task = Task { row, outputs, room };
     let guarded = method == GradientMethod::Adjoint && anything && (corner || torn);
     let gradients = if !anything {
         vec![vec![0.0; parameters.len()]; outputs.count]
     } else if method == GradientMethod::TwoState || (guarded && !whole) {
         let second = task.two_state(&taped, last, &reader)?;
-        match guarded && corner && !torn {
-            true => task.beside_corner()?.unwrap_or(second),
-            false => second,
-        }
+        if guarded && corner && !torn { task.beside_corner()?.unwrap_or(second) } else { second }
     } else if whole && (corner || taped.is_graded()) {
         task.two_state_again()?
     } else {
@@ -222,7 +221,7 @@ fn differentiate(
         variance_coefficients: by_coefficients,
         guarded,
         checkpoints: taped.checkpoints(),
-        tape_bytes: taped.bytes() as u64,
+        tape_bytes: taped.most_bytes() as u64,
     };
     Ok(RowGradient { result, derivatives })
 }

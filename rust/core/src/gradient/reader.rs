@@ -21,6 +21,9 @@ pub(super) struct Reader<'a> {
     cancel: &'a Cancel,
 }
 
+/// A variance: its weight, its mean and the terms of its sum.
+type Weighed<'a> = (f64, f64, Vec<(f64, &'a Word)>);
+
 impl<'a> Reader<'a> {
     pub fn new(
         state: &'a Mps<C64>,
@@ -63,7 +66,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The variances that an output has, each as its weight, its mean and the terms of its sum.
-    pub fn variance_terms(&self, output: usize) -> Vec<(f64, f64, Vec<(f64, &Word)>)> {
+    pub fn variance_terms(&self, output: usize) -> Vec<Weighed<'_>> {
         let weights = self.outputs.weights(self.values.row, output);
         let requests = self.values.requests;
         let coefficients = requests.coefficients(self.values.row);

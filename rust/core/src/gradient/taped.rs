@@ -64,7 +64,7 @@ impl<'a> Taped<'a> {
     }
 
     /// Largest size of the records.
-    pub fn bytes(&self) -> usize {
+    pub fn most_bytes(&self) -> usize {
         self.tape.most_bytes
     }
 
@@ -147,11 +147,7 @@ impl<'a> Taped<'a> {
     /// Hands the steps of every stretch, their records and the state behind them to `back`, the last
     /// stretch first. `back` leaves the state before the stretch: that, and not the one that is evolved
     /// again, is behind the next, so that no bit depends on where the stretches end.
-    pub fn each_stretch(
-        &self,
-        last: &Mps<C64>,
-        back: &mut dyn FnMut(&Differentiable<'_>, &[Vec<Record<C64>>], &mut Mps<C64>) -> Result<()>,
-    ) -> Result<()> {
+    pub fn each_stretch(&self, last: &Mps<C64>, back: &mut Back<'_>) -> Result<()> {
         let tangents: Vec<TangentGate<'_>> = self.tangents.iter().map(gate_of).collect();
         let (steps, levels) = (self.program.steps(), self.program.levels());
         let moves = |level: &Range<usize>| {
@@ -190,6 +186,10 @@ impl<'a> Taped<'a> {
         Ok(())
     }
 }
+
+/// What is done with a stretch.
+type Back<'a> =
+    dyn FnMut(&Differentiable<'_>, &[Vec<Record<C64>>], &mut Mps<C64>) -> Result<()> + 'a;
 
 fn gate_of(tangents: &StepTangents) -> TangentGate<'_> {
     match tangents {

@@ -306,7 +306,9 @@ impl Choice {
         let behind = &weights[self.rank..bound.max(self.rank)];
         let total: f64 = behind.iter().map(|w| w.max(0.0)).sum();
         let count = if total > NOTHING_BESIDE * smallest {
-            behind.iter().take_while(|w| **w > NO_WEIGHT * weights[0]).count()
+            // A Gram matrix does not tell the weakest apart, and its noise may be negative: they are
+            // kept with weight 0, since what couples to them counts by the root of theirs.
+            behind.iter().take_while(|w| w.abs() > NO_WEIGHT * weights[0]).count()
         } else {
             0
         };
@@ -316,7 +318,7 @@ impl Choice {
         let corner = lifeless && relative >= ABRUPT && next < NO_WEIGHT * weights[0];
         Dropped {
             vectors: vectors[self.rank * n..(self.rank + count) * n].to_vec(),
-            weights: behind[..count].to_vec(),
+            weights: behind[..count].iter().map(|w| w.max(0.0)).collect(),
             corner,
             graded: relative < GRADED || (lifeless && !corner),
         }

@@ -13,8 +13,8 @@
 //! g_C = g_Y Xᴴ + Rᴴ g_N
 //! ```
 //!
-//! Everything is carried in the weighted form, in which small weights cancel: in terms of RᴴR terms of
-//! 1/s_k would meet terms of s_k, and leave their rounding errors.
+//! Everything is carried in the weighted form, in which small weights cancel: with RᴴR, terms of `1/s_k`
+//! would meet terms of `s_k`, and leave their rounding errors.
 //!
 //! What the operator depends on changes one of its tensors, see [`ChainTangents`].
 
@@ -62,7 +62,7 @@ struct Site<'a> {
 struct SiteCut<'a> {
     cut: Cut<'a>,
     scale: f64,
-    /// θVᴴ and θV_dᴴ, and Y V_dᴴ.
+    /// `θVᴴ` and `θV_dᴴ`, and `Y V_dᴴ`.
     with_kept: Vec<C64>,
     with_dropped: Vec<C64>,
     y_with_dropped: Vec<C64>,
@@ -143,9 +143,10 @@ impl<'a> ChainFactors<'a> {
         let mut g_x: Option<Vec<C64>> = None;
         for (i, site) in self.sites.iter().enumerate() {
             let own = tensors.get(i).copied().flatten();
-            let g_y = match (&site.cut, i) {
-                (Some(cut), 1..) => {
-                    let r = weights.get(i - 1).copied().flatten();
+            let left = i.checked_sub(1);
+            let g_y = match (&site.cut, left) {
+                (Some(cut), Some(bond)) => {
+                    let r = weights.get(bond).copied().flatten();
                     let (g_y, g_r) = cut.pull(site, g_x.as_deref(), own, r);
                     of_carry.push(Some(g_r));
                     g_y

@@ -52,7 +52,7 @@ pub(super) struct Moved<'a> {
 
 impl Cut<'_> {
     /// Pulls the cotangents of V, as a tensor and through what moves on, and `r` of the new weights
-    /// back. `with_kept` is θVᴴ and `with_dropped` is θV_dᴴ, both with `rows` rows.
+    /// back. `with_kept` is `θVᴴ` and `with_dropped` is `θV_dᴴ`, both with `rows` rows.
     pub fn pull(
         &self,
         rows: usize,
@@ -137,7 +137,7 @@ impl Cut<'_> {
         w
     }
 
-    /// Y: X without its parts along V and V_d. θ has nothing there, so what of X comes
+    /// Y: X without its parts along `V` and `V_d`. θ has nothing there, so what of X comes
     /// through θ does not count: its rounding errors would, divided by small weights.
     fn directions_without_weight(&self, x: &[C64]) -> Vec<C64> {
         let (k, n, d) = (self.kept.len(), self.columns, self.dropped.weights.len());

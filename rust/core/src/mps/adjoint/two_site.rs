@@ -154,7 +154,7 @@ impl<'a> PairFactors<'a> {
 
 /// Times a power of two, which is nearly always 1.
 fn scaled(entries: &[C64], factor: f64) -> Cow<'_, [C64]> {
-    if factor == 1.0 {
+    if factor.to_bits() == 1.0_f64.to_bits() {
         Cow::Borrowed(entries)
     } else {
         Cow::Owned(entries.iter().map(|x| x * factor).collect())

@@ -23,6 +23,9 @@ use crate::mps::{Mps, SiteTensor};
 use crate::operator::{Block, ChainOperator, OperatorSite};
 use crate::scalar::{C64, Scalar};
 
+/// The pair (p q) of each block of a merged pair of tensors: 00, 10, 01, 11.
+const PAIR: [usize; 4] = [0, 2, 1, 3];
+
 /// How a second state is evolved back.
 pub(crate) struct SecondState<'a> {
     pub evolution: &'a Evolution,
@@ -171,8 +174,6 @@ impl<'a> Overlap<'a> {
                 let outer = (before[site].left, before[site + 1].right);
                 let z = self.closed(&ket, outer, 4, (site, site + 1));
                 let of_gate: [C64; 16] = blocks(&bra, &z, self.second.sites[site].left);
-                // Blocks come in the order (p q) = 00, 10, 01, 11.
-                const PAIR: [usize; 4] = [0, 2, 1, 3];
                 let of_gate = std::array::from_fn(|at| of_gate[4 * PAIR[at / 4] + PAIR[at % 4]]);
                 for (parameter, tangent) in own {
                     gradient[*parameter] += scale * along(&of_gate, tangent);
@@ -259,7 +260,7 @@ fn from_right(right: &[C64], bra: &SiteTensor<C64>, ket: &SiteTensor<C64>) -> Ve
         matrix(&ket.entries, 2 * ket.left, ket.right),
         matrix(right, bra.right, ket.right).transpose(),
     );
-    let conj: Vec<C64> = bra.entries.iter().map(|x| x.conj()).collect();
+    let conj: Vec<C64> = bra.entries.iter().map(C64::conj).collect();
     let mut next = vec![C64::ZERO; bra.left * ket.left];
     times(
         matrix_mut(&mut next, bra.left, ket.left),
