@@ -18,7 +18,8 @@ pub(crate) struct Row<'a, T> {
     pub prepared: &'a Prepared,
     /// Position of its group.
     pub group: usize,
-    pub row: usize,
+    /// In its group.
+    pub index: usize,
     pub watch: &'a CoherenceWatch<'a>,
     pub shared: &'a Shared<'a, T>,
 }
@@ -44,7 +45,7 @@ impl<T: Scalar> Row<'_, T> {
     }
 
     fn evolve(&self) -> Result<States<T>> {
-        let Row { prepared, row, shared, .. } = self;
+        let Row { prepared, index: row, shared, .. } = self;
         let (group, plan) = (&prepared.group, &*prepared.main.plan);
         let (n, settings) = (plan.n_sites(), shared.settings);
         let program = Program::new(group, *row, plan, Bonds::Full, shared)?;
@@ -65,7 +66,7 @@ impl<T: Scalar> Row<'_, T> {
 
     /// The requested values and the report, and the state that few-wire values were read from.
     pub fn read(&self, states: States<T>) -> Result<(CircuitResult, Evolved<T>)> {
-        let Row { prepared, row, watch, shared, .. } = self;
+        let Row { prepared, index: row, watch, shared, .. } = self;
         let (group, plan, readout) =
             (&prepared.group, &*prepared.main.plan, shared.settings.readout);
         let requests = &group.requests;
@@ -164,7 +165,7 @@ impl<T: Scalar> Row<'_, T> {
 
     /// The state whose norm is reported.
     fn reported(&self, bonds: Bonds) -> Result<Mps<T>> {
-        let Row { prepared, row, shared, .. } = self;
+        let Row { prepared, index: row, shared, .. } = self;
         let plan = &prepared.main.plan;
         let program = Program::new(&prepared.group, *row, plan, bonds, shared)?;
         let swept = prepared.wants_swept(shared.settings);

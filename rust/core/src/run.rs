@@ -141,7 +141,7 @@ impl Job {
     fn run_rows<T: Scalar>(&self, cancel: &Cancel, pooled: bool) -> Result<Vec<CircuitResult>> {
         let run = |row: &Row<'_, T>| match row.prepared.main.plan.n_measures() {
             0 => row.run(),
-            _ => run_histories(row.prepared, row.row, row.shared),
+            _ => run_histories(row.prepared, row.index, row.shared),
         };
         self.each_row(cancel, pooled, run, |result| &mut result.report)
     }
@@ -176,7 +176,7 @@ impl Job {
         let row_of = |index: usize, row| Row {
             prepared: &self.groups[index],
             group: index,
-            row,
+            index: row,
             watch: &watches[index],
             shared: &shared,
         };

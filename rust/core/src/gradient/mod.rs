@@ -187,7 +187,7 @@ fn differentiate(
     row.shared.cancel.check()?;
     let started = Instant::now();
     let settings = row.shared.settings;
-    let parameters = row.prepared.group.parameters(row.row);
+    let parameters = row.prepared.group.parameters(row.index);
     let differentiated = &outputs.differentiated;
     let (taped, evolved) = Taped::evolve(row, parameters, differentiated, settings.cutoff, room)?;
     // What the cutoff takes can be kept, what the limit takes cannot.
@@ -261,7 +261,7 @@ impl Task<'_> {
 
     /// By a second state, beside a first one that keeps all that can be told from rounding.
     fn two_state_again(&self) -> Result<Gradients> {
-        let own = self.row.prepared.group.parameters(self.row.row);
+        let own = self.row.prepared.group.parameters(self.row.index);
         self.at(own, EXACT_CUTOFF, |task, taped, last, reader| {
             two_state::gradients(task.row, taped, last, reader, task.sizes(), 4)
         })
@@ -271,7 +271,7 @@ impl Task<'_> {
     ///
     /// Equal parameters move alike, so that what they have in common, a symmetry or an identity, stays.
     fn beside_corner(&self) -> Result<Option<Gradients>> {
-        let own = self.row.prepared.group.parameters(self.row.row);
+        let own = self.row.prepared.group.parameters(self.row.index);
         let shift = |side: f64| -> Vec<f64> {
             let pairs = own.iter().zip(&self.outputs.differentiated);
             pairs
@@ -316,7 +316,7 @@ fn values_of<'a>(row: &Row<'a, C64>) -> Values<'a> {
         plan: &row.prepared.main.plan,
         requests: &row.prepared.group.requests,
         readout: row.shared.settings.readout,
-        row: row.row,
+        row: row.index,
     }
 }
 

@@ -46,7 +46,7 @@ impl<'a> Taped<'a> {
         let (prepared, shared) = (row.prepared, row.shared);
         let (group, plan) = (&prepared.group, &*prepared.main.plan);
         let (program, tangents) =
-            Program::with_tangents(group, row.row, plan, parameters, differentiated, shared)?;
+            Program::with_tangents(group, row.index, plan, parameters, differentiated, shared)?;
         let state = program.first_state()?;
         let mut tape = Tape::new(&state, 0, room.tape);
         let evolved = program.evolve_on_tape(state, cutoff, &mut tape, shared)?;

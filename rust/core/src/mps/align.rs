@@ -1,7 +1,7 @@
 //! Weights that are diagonal to relative precision.
 //!
 //! A factorization finds its vectors to an absolute precision ε, so that a direction of Schmidt value
-//! s_k carries a part ε of the strongest one: nothing for the state, but a derivative divides by s_k.
+//! `s_k` carries a part ε of the strongest one: nothing for the state, but a derivative divides by `s_k`.
 //! So the kept directions are turned a little among each other, in both factors of `X'·V`, until
 //!
 //! ```text
@@ -171,7 +171,7 @@ mod tests {
             left.iter().enumerate().map(|(at, x)| x * weight(at % rows)).collect()
         };
         let product = |left: &[C64], vectors: &[C64]| {
-            let conj: Vec<C64> = vectors.iter().map(|x| x.conj()).collect();
+            let conj: Vec<C64> = vectors.iter().map(C64::conj).collect();
             let mut out = vec![C64::ZERO; rows * rows];
             times(
                 matrix_mut(&mut out, rows, rows),
@@ -201,6 +201,6 @@ mod tests {
     }
 
     fn weight(row: usize) -> f64 {
-        10.0_f64.powi(-(row as i32 % 7))
+        0.1_f64.powf((row % 7) as f64)
     }
 }

@@ -13,7 +13,7 @@
 //! g_C = g_Y Xᴴ + Rᴴ g_N
 //! ```
 //!
-//! Everything is carried in the weighted form, in which small weights cancel: with RᴴR, terms of `1/s_k`
+//! Everything is carried in the weighted form, in which small weights cancel: with `RᴴR`, terms of `1/s_k`
 //! would meet terms of `s_k`, and leave their rounding errors.
 //!
 //! What the operator depends on changes one of its tensors, see [`ChainTangents`].
@@ -144,18 +144,15 @@ impl<'a> ChainFactors<'a> {
         for (i, site) in self.sites.iter().enumerate() {
             let own = tensors.get(i).copied().flatten();
             let left = i.checked_sub(1);
-            let g_y = match (&site.cut, left) {
-                (Some(cut), Some(bond)) => {
-                    let r = weights.get(bond).copied().flatten();
-                    let (g_y, g_r) = cut.pull(site, g_x.as_deref(), own, r);
-                    of_carry.push(Some(g_r));
-                    g_y
-                }
-                _ => {
-                    of_carry.push(None);
-                    let zero = || vec![C64::ZERO; site.y.len()];
-                    own.map_or_else(zero, |g| g.iter().map(|x| x * self.left_scale).collect())
-                }
+            let g_y = if let (Some(cut), Some(bond)) = (&site.cut, left) {
+                let r = weights.get(bond).copied().flatten();
+                let (g_y, g_r) = cut.pull(site, g_x.as_deref(), own, r);
+                of_carry.push(Some(g_r));
+                g_y
+            } else {
+                of_carry.push(None);
+                let zero = || vec![C64::ZERO; site.y.len()];
+                own.map_or_else(zero, |g| g.iter().map(|x| x * self.left_scale).collect())
             };
             g_x = Some(self.behind(i, &g_y, &mut sums));
         }

@@ -228,11 +228,10 @@ impl<'a, 'e> Sums<'a, 'e> {
         }
         // From the left: E in the place of the environment right of each site.
         let mut e: Option<Vec<C64>> = None;
-        for at in 0..state.n_sites() {
+        for (at, (site, right_scale)) in state.sites.iter().zip(right_scales).enumerate() {
             cancel.check()?;
-            let site = &state.sites[at];
             if let Some(mut before) = e.take() {
-                scale(&mut before, 1.0 / right_scales[at]);
+                scale(&mut before, 1.0 / right_scale);
                 let mut whole = vec![C64::ZERO; site.entries.len()];
                 add_behind(&mut whole, site, &IDENTITY, self.environments.right(at));
                 self.add_site(at, &before, &whole, 1.0);
