@@ -69,7 +69,7 @@ fn a_cut_between_equal_weights_moves_to_the_next_gap() {
         let gap = 1.0 - 0.4_f64.tan().powi(2);
         assert!((reports[0].smallest_gap - gap).abs() < 1e-12);
         assert!((reports[1].smallest_gap - gap).abs() < 1e-12);
-        assert_eq!(reports[2].smallest_gap, 1.0);
+        assert!(reports[2].smallest_gap >= 1.0);
         // The same state, so the same values and derivatives.
         for (x, y) in two.result.rows[0].words.iter().zip(&three.result.rows[0].words) {
             assert!((x - y).abs() < 1e-13, "{x} {y}");

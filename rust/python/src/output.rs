@@ -160,7 +160,7 @@ impl GroupGradient {
         let bondline::GroupGradient { result, sizes: [outputs, parameters, terms], rows } =
             gradient;
         let table = |width, entries: &dyn Fn(&Derivatives) -> &[f64]| -> PyResult<_> {
-            let flat: Vec<f64> = rows.iter().flat_map(|row| entries(row)).copied().collect();
+            let flat: Vec<f64> = rows.iter().flat_map(entries).copied().collect();
             let array = Array3::from_shape_vec((rows.len(), outputs, width), flat);
             Ok(array.map_err(|cause| wrong_shape(&cause))?.into_pyarray(py).unbind())
         };

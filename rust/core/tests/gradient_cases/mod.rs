@@ -109,7 +109,7 @@ impl Circuit {
     }
 }
 
-/// RY and RZ on every wire, then IsingXX, IsingYY or IsingZZ on all pairs of neighbours.
+/// RY and RZ on every wire, then `IsingXX`, `IsingYY` or `IsingZZ` on all pairs of neighbours.
 pub fn brick(n: u32, layers: usize, random: &mut Random) -> Circuit {
     let mut circuit = Circuit::new(n as usize);
     for layer in 0..layers {
@@ -247,7 +247,7 @@ impl Read {
                 vec![(1, X)],
                 vec![(0, X), (1, Y), (3, Z), (n - 1, X)],
             ],
-            variances: vec![0..4],
+            variances: std::iter::once(0..4).collect(),
             variance_terms: vec![0, 1, 2, 4],
             variance_coefficients: vec![0.7, -0.4, 1.1, 0.5],
             probabilities: vec![vec![3, 1]],
