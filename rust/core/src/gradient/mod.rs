@@ -7,9 +7,9 @@
 //!
 //! Where a step could create directions that have no weight at all at these parameters (product states,
 //! multiples of π/2) the truncated state has a corner, and the derivative there is that of one side of
-//! it. Where nothing is truncated a second state takes it there (`two_state.rs`), to which corners
-//! mean nothing; else it is taken a little beside the corner, on both sides of it, and averaged
-//! ([`GUARD`]).
+//! it; where weights are very small, rounding errors count. Where nothing is truncated a second state
+//! takes both (`two_state.rs`), to which weights mean nothing. At a corner of a truncated state the
+//! derivative is taken a little beside it, on both sides, and averaged ([`GUARD`]).
 
 mod densities;
 mod outputs;
