@@ -88,7 +88,9 @@ def with_amplitude_angles(tape: Any, loaded: Sequence[Any]) -> Any:
     operations: list[Any] = []
     changed = False
     for operator in tape.operations:
-        base = gate_set.base_of(operator)[0] if operator.data else operator
+        # What gates of the table are, their type says.
+        plain = type(operator) in gate_set.GATES or not operator.data
+        base = operator if plain else gate_set.base_of(operator)[0]
         if (
             type(base) not in gate_set.PREPARATIONS
             or type(base) is qml.MPSPrep
