@@ -250,7 +250,7 @@ class GroupGradient:
     variance_coefficients: NDArray[
         np.float64
     ]  # (rows, outputs, terms): derivative by the coefficient of each variance term
-    guarded: NDArray[np.bool_]  # (rows,) the guard of a corner was used
+    guarded: NDArray[np.bool_]  # (rows,) a corner or a cut without a gap was met
     checkpoints: NDArray[
         np.uint32
     ]  # (rows,) states kept to evolve from again, where memory_limit has no room for all steps

@@ -55,7 +55,8 @@ pub struct Derivatives {
     pub gradients: Vec<f64>,
     /// outputs × terms: the derivative by the coefficient of each term of the variances.
     pub variance_coefficients: Vec<f64>,
-    /// Whether it was taken beside a corner.
+    /// Whether the truncated state has a corner or a cut without a gap here, so that a second state or a
+    /// mean of both sides took the derivatives.
     pub guarded: bool,
     /// States kept to evolve from again, since memory had no room for all steps.
     pub checkpoints: usize,
@@ -86,9 +87,9 @@ const LEAST_CUTOFF: f64 = 1e-18;
 /// How far beside a corner derivatives are taken, in every parameter: the weight of what arises there,
 /// its square, is far above rounding, and its influence on the average, the square again, far below.
 const GUARD: f64 = 1e-7;
-/// Relative weight up to which a state that the limit did not cut counts as not truncated, and one that
-/// it cut.
+/// Relative weight up to which a state that the limit did not cut counts as not truncated.
 const NOTHING_LOST: f64 = 1e-13;
+/// The same for one that it cut.
 const NOTHING_CUT: f64 = 1e-15;
 /// With weights down to here a second state is exact.
 const EXACT_CUTOFF: f64 = 1e-26;
@@ -96,7 +97,7 @@ const EXACT_CUTOFF: f64 = 1e-26;
 const NO_GAP: f64 = 1e-8;
 /// How far derivatives on both sides of a corner may differ.
 const AGREEMENT: f64 = 1e-3;
-/// The guard's random signs.
+/// The key of the random signs beside a corner.
 const SIGNS: [u64; 2] = [0x626f_6e64, 0x6c69_6e65];
 /// A derivative costs about three times the value.
 const COST: f64 = 3.0;
@@ -205,11 +206,13 @@ fn differentiate(
     let guarded = method == GradientMethod::Adjoint && anything && (corner || torn);
     let gradients = if !anything {
         vec![vec![0.0; parameters.len()]; outputs.count]
-    } else if method == GradientMethod::TwoState || (guarded && !whole) {
-        let second = task.two_state(&taped, last, &reader)?;
-        if guarded && corner && !torn { task.beside_corner()?.unwrap_or(second) } else { second }
-    } else if whole && (corner || taped.is_graded()) {
+    } else if method == GradientMethod::TwoState {
+        task.two_state(&taped, last, &reader)?
+    } else if whole && (guarded || taped.is_graded()) {
         task.two_state_again()?
+    } else if guarded {
+        let mean = if torn { None } else { task.beside_corner()? };
+        mean.map_or_else(|| task.two_state(&taped, last, &reader), Ok)?
     } else {
         task.adjoint(&taped, last, &reader)?
     };

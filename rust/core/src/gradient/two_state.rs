@@ -17,6 +17,8 @@ const CUTOFF: f64 = 1e-26;
 const OFFSET: f64 = 1e-6;
 /// A variance below this share of the squared weights is none.
 const NO_VARIANCE: f64 = 1e-28;
+/// And so is one below this share of the square of what was added: that is its rounding.
+const ROUNDING: f64 = 1e-9;
 
 /// The derivatives of every output by second states, whose bonds may be `wider` times as large as those
 /// of the row: a sum of local terms times a state has twice its bonds and a little more.
@@ -110,7 +112,7 @@ impl Product<'_> {
         // Never zero, for the factorizations; what is left without the offset decides.
         let once = self.times(self.ket, terms, offset - mean)?;
         let variance = log_norm_squared(&once, self.shared.cancel)?.exp() - offset * offset;
-        if variance <= NO_VARIANCE * size + 1e-9 * offset * offset {
+        if variance <= NO_VARIANCE * size + ROUNDING * offset * offset {
             return Ok(None);
         }
         let mut once = self.times(self.ket, terms, -mean)?;

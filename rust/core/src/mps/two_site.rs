@@ -253,9 +253,11 @@ fn rotate_and_weight<T: Scalar>(
     }
 }
 
+/// The pair (p q), as a number, of each block of a merged pair of tensors: 00, 10, 01, 11.
+pub(crate) const PAIR: [usize; 4] = [0, 2, 1, 3];
+
 /// Applies a 4×4 to the physical indices of `merged`, blocks as in [`rotate_and_weight`].
 pub(crate) fn rotate(merged: &mut [C64], l: usize, g: &[C64; 16]) {
-    const PAIR: [usize; 4] = [0, 2, 1, 3];
     // Transposed, in the order of the blocks: column a has the weights of block a's sources.
     let transposed: [C64; 16] = std::array::from_fn(|at| g[4 * PAIR[at / 4] + PAIR[at % 4]]);
     let mut before = Vec::with_capacity(4 * l);

@@ -8,9 +8,9 @@ use rayon::prelude::*;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::linalg::Workspace;
-use crate::mps::adjoint::Cotangent;
 use crate::mps::adjoint::chain::{ChainFactors, ChainTangents};
 use crate::mps::adjoint::two_site::PairFactors;
+use crate::mps::adjoint::{Cotangent, adjoint_of};
 use crate::mps::evolve::WORTH_SHARING;
 use crate::mps::tape::Record;
 use crate::mps::two_site::apply_one_site;
@@ -235,7 +235,7 @@ fn undo_one_site(
     gradients: &mut [Vec<f64>],
 ) {
     let (left, right) = (tensor.left, tensor.right);
-    let back = [u[0].conj(), u[2].conj(), u[1].conj(), u[3].conj()];
+    let back = adjoint_of(u, 2);
     apply_one_site(tensor, &back);
     for (cotangent, gradient) in cotangents.iter_mut().zip(gradients) {
         let Some(g) = cotangent.tensors[site].take() else { continue };

@@ -36,6 +36,11 @@ pub(crate) use words::word_cotangent;
 
 use crate::scalar::C64;
 
+/// The adjoint of a row-major `side` × `side` matrix.
+fn adjoint_of<const N: usize>(g: &[C64; N], side: usize) -> [C64; N] {
+    std::array::from_fn(|at| g[at % side * side + at / side].conj())
+}
+
 /// Cotangents of one value; `None` is zero.
 #[derive(Debug, Clone)]
 pub(crate) struct Cotangent {

@@ -17,9 +17,10 @@ use crate::linalg::{
     add_adjoint_times, add_times, adjoint_times, matrix, matrix_mut, times, times_adjoint,
 };
 use crate::mps::SiteTensor;
+use crate::mps::adjoint::adjoint_of;
 use crate::mps::adjoint::cut::{Cut, Moved, along_dropped};
 use crate::mps::tape::Record;
-use crate::mps::two_site::rotate;
+use crate::mps::two_site::{PAIR, rotate};
 use crate::scalar::C64;
 
 /// What all values need of one step.
@@ -133,7 +134,7 @@ impl<'a> PairFactors<'a> {
             );
         }
         let gate = of_gate(&g_c, &self.c, l, &self.gate);
-        rotate(&mut g_c, l, &adjoint4(&self.gate));
+        rotate(&mut g_c, l, &adjoint_of(&self.gate, 4));
         // g_i[(l p), m] = Σ_{q r} g_T[(l p), (q r)] · conj(B_{i+1}[m, (q r)])
         let mut left = vec![C64::ZERO; rows * b1.right];
         times_adjoint(
@@ -179,15 +180,9 @@ fn hermitian(entries: &mut [C64], side: usize) {
     }
 }
 
-fn adjoint4(g: &[C64; 16]) -> [C64; 16] {
-    std::array::from_fn(|at| g[at % 4 * 4 + at / 4].conj())
-}
-
 /// `g_G[a, b] = Σ g_C[a] · conj(T[b])` over all l and r, a and b the pairs (p q). The gate is unitary,
 /// so `T = Gᴴ C` and `g_G = (Σ g_C conj(C)) G`.
 fn of_gate(g_c: &[C64], c: &[C64], l: usize, gate: &[C64; 16]) -> [C64; 16] {
-    // Blocks of l entries come in the order (p q) = 00, 10, 01, 11.
-    const PAIR: [usize; 4] = [0, 2, 1, 3];
     let mut sums = [C64::ZERO; 16];
     for (g, c) in g_c.chunks_exact(4 * l).zip(c.chunks_exact(4 * l)) {
         // sums[b, a] += Σ_l conj(c[l, b]) · g[l, a]

@@ -13,18 +13,16 @@ use std::borrow::Cow;
 use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::linalg::{matrix, matrix_mut, times};
+use crate::mps::adjoint::adjoint_of;
 use crate::mps::adjoint::backward::{Differentiable, TangentGate, along};
 use crate::mps::environment::{finish_transfer, half_transfer, transfer};
 use crate::mps::evolve::{Evolution, Parallelism, Step, StepGate, evolve};
 use crate::mps::tape::Record;
-use crate::mps::two_site::{Scratches, apply_one_site};
+use crate::mps::two_site::{PAIR, Scratches, apply_one_site};
 use crate::mps::words::apply_matrix;
 use crate::mps::{Mps, SiteTensor};
 use crate::operator::{Block, ChainOperator, OperatorSite};
-use crate::scalar::{C64, Scalar};
-
-/// The pair (p q) of each block of a merged pair of tensors: 00, 10, 01, 11.
-const PAIR: [usize; 4] = [0, 2, 1, 3];
+use crate::scalar::C64;
 
 /// How a second state is evolved back.
 pub(crate) struct SecondState<'a> {
@@ -105,10 +103,6 @@ impl SecondState<'_> {
         };
         Step { site: step.site, gate, limit: self.limit }
     }
-}
-
-fn adjoint_of<const N: usize>(g: &[C64; N], side: usize) -> [C64; N] {
-    std::array::from_fn(|at| g[at % side * side + at / side].conj())
 }
 
 fn adjoint_operator(operator: &ChainOperator) -> ChainOperator {
