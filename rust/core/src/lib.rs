@@ -106,4 +106,4 @@ pub use request::{Requests, Sampling};
 pub use result::{CircuitResult, SampleResult};
 pub use rng::{FIRST_MEASUREMENT_DRAW, ShotKey};
 pub use run::{GroupResult, Job};
-pub use scalar::{C32, C64, Scalar};
+pub use scalar::{C32, C64, Double, Scalar};

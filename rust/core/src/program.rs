@@ -28,7 +28,7 @@ pub(crate) fn sweep_threshold(n_sites: usize) -> f64 {
 }
 
 /// What the rows of a job share.
-pub(crate) struct Shared<'a, T> {
+pub(crate) struct Shared<'a, T: Scalar> {
     pub settings: &'a Settings,
     /// Most tensor entries of one state.
     pub max_entries: usize,
@@ -256,7 +256,7 @@ impl Program {
             &evolution,
             shared.parallelism,
             &shared.scratches,
-            Some(tape),
+            tape,
             shared.cancel,
         )
     }

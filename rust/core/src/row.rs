@@ -14,7 +14,7 @@ use crate::scalar::{C64, Scalar};
 use crate::values::{FewWire, Values};
 
 /// A row and what its job knows of it.
-pub(crate) struct Row<'a, T> {
+pub(crate) struct Row<'a, T: Scalar> {
     pub prepared: &'a Prepared,
     /// Position of its group.
     pub group: usize,

@@ -1,9 +1,11 @@
 //! Laws of every truncation method, on matrices of every awkward kind.
 #![allow(clippy::unwrap_used, clippy::panic)] // in a test a panic is the report
 
-use bondline::C64;
 use bondline::linalg::{Cut, Method, Truncation, Workspace, adjoint_times, matrix, matrix_mut};
 use bondline::linalg::{times, truncate};
+use std::panic::AssertUnwindSafe;
+
+use bondline::{C64, Double};
 use proptest::prelude::*;
 
 const METHODS: [Method; 3] = [Method::Auto, Method::Gram, Method::Svd];
@@ -20,50 +22,57 @@ fn policy(method: Method, limit: Option<usize>, cutoff: f64) -> Truncation {
 }
 
 /// Numbers in [-1, 1) from a counter: the tests' own, so that a failure can be replayed.
-fn random(seed: u64, count: usize) -> Vec<C64> {
+fn random<W: Double>(seed: u64, count: usize) -> Vec<W> {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
     let mut next = || {
         state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         f64::from((state >> 33) as u32) / f64::from(1_u32 << 30) - 1.0
     };
-    (0..count).map(|_| C64::new(next(), next())).collect()
+    (0..count).map(|_| W::from_c64(C64::new(next(), next()))).collect()
 }
 
-fn product(a: &[C64], b: &[C64], rows: usize, inner: usize, cols: usize) -> Vec<C64> {
-    let mut out = vec![C64::ZERO; rows * cols];
+fn product<W: Double>(a: &[W], b: &[W], rows: usize, inner: usize, cols: usize) -> Vec<W> {
+    let mut out = vec![W::ZERO; rows * cols];
     times(matrix_mut(&mut out, rows, cols), matrix(a, rows, inner), matrix(b, inner, cols));
     out
 }
 
 /// A random matrix whose k-th direction is damped by `decay^k`; `rank` caps the rank.
-fn graded(seed: u64, rows: usize, cols: usize, rank: usize, decay: f64) -> Vec<C64> {
-    let mut left = random(seed, rows * rank);
+fn graded<W: Double>(seed: u64, rows: usize, cols: usize, rank: usize, decay: f64) -> Vec<W> {
+    let mut left: Vec<W> = random(seed, rows * rank);
     let mut damping = 1.0;
     for column in left.chunks_exact_mut(rows) {
-        column.iter_mut().for_each(|x| *x *= damping);
+        column.iter_mut().for_each(|x| *x = x.scale(damping));
         damping *= decay;
     }
     product(&left, &random(seed ^ 0xABCD, rank * cols), rows, rank, cols)
 }
 
-fn weight(a: &[C64]) -> f64 {
-    a.iter().map(C64::norm_sqr).sum()
+fn weight<W: Double>(a: &[W]) -> f64 {
+    a.iter().map(|x| x.norm_sqr()).sum()
 }
 
 /// Everything a cut promises.
-fn check(theta: &[C64], rows: usize, cols: usize, policy: &Truncation, cut: &Cut, resolution: f64) {
+fn check<W: Double>(
+    theta: &[W],
+    rows: usize,
+    cols: usize,
+    policy: &Truncation,
+    cut: &Cut<W>,
+    resolution: f64,
+) {
     let rank = cut.rank();
     let total = weight(theta);
     assert!(rank >= 1 && rank <= rows.min(cols), "rank {rank} of {rows}x{cols}");
     assert!(policy.limit.is_none_or(|limit| rank <= limit));
     assert_eq!(cut.vectors.len(), cols * rank);
-    let mut overlaps = vec![C64::ZERO; rank * rank];
+    let mut overlaps = vec![W::ZERO; rank * rank];
     let vectors = matrix(&cut.vectors, cols, rank);
     adjoint_times(matrix_mut(&mut overlaps, rank, rank), vectors, vectors);
     for (index, entry) in overlaps.iter().enumerate() {
-        let expected = if index % (rank + 1) == 0 { 1.0 } else { 0.0 };
-        assert!((entry - expected).norm() < 1e-11, "V is not orthonormal: {entry}");
+        let expected = if index % (rank + 1) == 0 { W::ONE } else { W::ZERO };
+        assert!((*entry - expected).modulus() < 1e-11, "V is not orthonormal: {entry:?}");
     }
     // What the kept directions hold is what the cut reports, direction by direction.
     let kept = product(theta, &cut.vectors, rows, cols, rank);
@@ -84,16 +93,21 @@ fn check(theta: &[C64], rows: usize, cols: usize, policy: &Truncation, cut: &Cut
 
 #[test]
 fn every_method_keeps_its_promises_on_awkward_matrices() -> bondline::Result<()> {
-    let mut cases: Vec<(String, usize, usize, Vec<C64>)> = vec![
-        ("1x1".into(), 1, 1, vec![C64::new(0.3, -0.4)]),
+    check_awkward::<C64>()?;
+    check_awkward::<f64>()
+}
+
+fn check_awkward<W: Double>() -> bondline::Result<()> {
+    let mut cases: Vec<(String, usize, usize, Vec<W>)> = vec![
+        ("1x1".into(), 1, 1, vec![W::from_c64(C64::new(0.3, -0.4))]),
         ("one entry".into(), 6, 4, {
-            let mut entries = vec![C64::ZERO; 24];
-            entries[13] = C64::new(0.0, 2.0);
+            let mut entries = vec![W::ZERO; 24];
+            entries[13] = W::from_c64(C64::new(-1.0, 2.0));
             entries
         }),
         ("identity".into(), 8, 8, {
-            let mut entries = vec![C64::ZERO; 64];
-            entries.iter_mut().step_by(9).for_each(|x| *x = C64::ONE);
+            let mut entries = vec![W::ZERO; 64];
+            entries.iter_mut().step_by(9).for_each(|x| *x = W::ONE);
             entries
         }),
     ];
@@ -130,9 +144,9 @@ fn every_method_keeps_its_promises_on_awkward_matrices() -> bondline::Result<()>
                     let view = matrix(theta, *rows, *cols);
                     let cut = truncate(view, *rows.min(cols), &policy, &mut workspace)?;
                     let resolution = if method == Method::Gram { 1e-12 } else { 0.0 };
-                    let caught = std::panic::catch_unwind(|| {
+                    let caught = std::panic::catch_unwind(AssertUnwindSafe(|| {
                         check(theta, *rows, *cols, &policy, &cut, resolution);
-                    });
+                    }));
                     assert!(caught.is_ok(), "{name} {method:?} {limit:?} {cutoff:e}");
                 }
             }
@@ -145,7 +159,7 @@ fn every_method_keeps_its_promises_on_awkward_matrices() -> bondline::Result<()>
 fn methods_agree_on_what_they_keep() -> bondline::Result<()> {
     let mut workspace = Workspace::default();
     for (rows, cols) in [(32, 32), (20, 50), (50, 20), (128, 128)] {
-        let theta = graded(11, rows, cols, rows.min(cols), 0.9);
+        let theta: Vec<C64> = graded(11, rows, cols, rows.min(cols), 0.9);
         let mut spectra = Vec::new();
         for method in METHODS {
             let policy = policy(method, Some(10), 0.0);
@@ -165,7 +179,7 @@ fn methods_agree_on_what_they_keep() -> bondline::Result<()> {
 
 #[test]
 fn a_rank_bound_keeps_noise_out() -> bondline::Result<()> {
-    let theta = graded(21, 30, 30, 4, 1.0);
+    let theta: Vec<C64> = graded(21, 30, 30, 4, 1.0);
     for method in METHODS {
         let policy = policy(method, None, 0.0);
         let cut = truncate(matrix(&theta, 30, 30), 4, &policy, &mut Workspace::default())?;
@@ -177,8 +191,8 @@ fn a_rank_bound_keeps_noise_out() -> bondline::Result<()> {
 
 #[test]
 fn auto_takes_the_svd_where_small_weights_decide_and_gram_where_the_limit_does() {
-    let graded_theta = graded(3, 24, 24, 24, 0.2);
-    let flat = random(8, 24 * 24);
+    let graded_theta: Vec<C64> = graded(3, 24, 24, 24, 0.2);
+    let flat: Vec<C64> = random(8, 24 * 24);
     let mut workspace = Workspace::default();
     let mut methods = |theta: &[C64], limit| {
         let policy = policy(Method::Auto, limit, 1e-20);
@@ -214,7 +228,7 @@ proptest! {
         limit in 1_usize..24,
         exponent in -20_i32..-1,
     ) {
-        let theta = graded(seed, rows, cols, rows.min(cols), decay);
+        let theta: Vec<C64> = graded(seed, rows, cols, rows.min(cols), decay);
         for method in METHODS {
             let policy = policy(method, Some(limit), 10.0_f64.powi(exponent));
             let cut = truncate(matrix(&theta, rows, cols), 24, &policy, &mut Workspace::default());

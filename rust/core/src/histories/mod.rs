@@ -131,7 +131,7 @@ pub(crate) fn run_histories<T: Scalar>(
 }
 
 /// One row of a group, history by history.
-struct Walk<'a, T> {
+struct Walk<'a, T: Scalar> {
     group: &'a Group,
     plan: &'a Plan,
     row: usize,

@@ -20,6 +20,8 @@ pub use truncate::{Cut, Dropped, Method, MethodCounts, Truncation, truncate};
 
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 
+use crate::scalar::{C64, Double};
+
 /// Working memory of the factorizations, grown on demand and reused.
 pub struct Workspace {
     buffer: MemBuffer,
@@ -43,14 +45,14 @@ impl Workspace {
     }
 }
 
-/// Entry `index` of a fixed sequence of complex numbers with parts in [-1, 1): the random vectors
-/// of the residual checks, the same on every run.
-pub(crate) fn probe(index: usize) -> crate::scalar::C64 {
+/// Entry `index` of a fixed sequence of numbers with parts in [-1, 1): the random vectors of the
+/// residual checks, the same on every run.
+pub(crate) fn probe<W: Double>(index: usize) -> W {
     // splitmix64 (Steele, Lea, Flood 2014): a counter-based generator with good equidistribution.
     let mut bits = (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     bits ^= bits >> 31;
     let part = |half: u32| f64::from(half) / 2_147_483_648.0 - 1.0;
-    crate::scalar::C64::new(part(bits as u32), part((bits >> 32) as u32))
+    W::from_c64(C64::new(part(bits as u32), part((bits >> 32) as u32)))
 }

@@ -13,18 +13,18 @@ use faer::{Conj, Mat, Par};
 
 use super::{Workspace, matrix, matrix_mut, probe};
 use crate::error::{Error, Result};
-use crate::scalar::C64;
+use crate::scalar::{C64, Double};
 
 /// A relative residual above this is a failed factorization, not rounding.
 const TOLERANCE: f64 = 1e-11;
 
 /// `a ≈ q · r`, all column-major.
 #[derive(Debug, Clone)]
-pub struct ThinQr {
+pub struct ThinQr<W = C64> {
     /// rows × k, orthonormal columns, k = min(rows, cols).
-    pub q: Vec<C64>,
+    pub q: Vec<W>,
     /// k × cols, upper triangular (trapezoidal where cols > rows).
-    pub r: Vec<C64>,
+    pub r: Vec<W>,
     /// How many attempts failed the check before this one.
     pub fallbacks: usize,
 }
@@ -33,7 +33,12 @@ pub struct ThinQr {
 ///
 /// # Errors
 /// [`Error::Numerical`] if no attempt passed the check (the matrix is not finite).
-pub fn thin_qr(a: &[C64], rows: usize, cols: usize, workspace: &mut Workspace) -> Result<ThinQr> {
+pub fn thin_qr<W: Double>(
+    a: &[W],
+    rows: usize,
+    cols: usize,
+    workspace: &mut Workspace,
+) -> Result<ThinQr<W>> {
     let (q, r) = householder(a, rows, cols, workspace);
     if passes(a, &q, &r, rows, cols) {
         return Ok(ThinQr { q, r, fallbacks: 0 });
@@ -49,18 +54,18 @@ pub fn thin_qr(a: &[C64], rows: usize, cols: usize, workspace: &mut Workspace) -
     ))
 }
 
-fn householder(
-    a: &[C64],
+fn householder<W: Double>(
+    a: &[W],
     rows: usize,
     cols: usize,
     workspace: &mut Workspace,
-) -> (Vec<C64>, Vec<C64>) {
+) -> (Vec<W>, Vec<W>) {
     let k = rows.min(cols);
     let mut a = a[..rows * cols].to_vec();
-    let block = factor::recommended_block_size::<C64>(rows, cols);
-    let mut reflectors = Mat::<C64>::zeros(block, k);
-    let request = factor::qr_in_place_scratch::<C64>(rows, cols, block, Par::Seq, default())
-        .or(apply_scratch::<C64>(rows, block, k));
+    let block = factor::recommended_block_size::<W>(rows, cols);
+    let mut reflectors = Mat::<W>::zeros(block, k);
+    let request = factor::qr_in_place_scratch::<W>(rows, cols, block, Par::Seq, default())
+        .or(apply_scratch::<W>(rows, block, k));
     factor::qr_in_place(
         matrix_mut(&mut a, rows, cols),
         reflectors.as_mut(),
@@ -68,14 +73,14 @@ fn householder(
         workspace.stack(request),
         default(),
     );
-    let mut r = vec![C64::ZERO; k * cols];
+    let mut r = vec![W::ZERO; k * cols];
     for col in 0..cols {
         let upper = k.min(col + 1);
         r[col * k..col * k + upper].copy_from_slice(&a[col * rows..col * rows + upper]);
     }
-    let mut q = vec![C64::ZERO; rows * k];
+    let mut q = vec![W::ZERO; rows * k];
     for diagonal in 0..k {
-        q[diagonal * rows + diagonal] = C64::ONE;
+        q[diagonal * rows + diagonal] = W::ONE;
     }
     apply(
         matrix(&a, rows, cols).subcols(0, k),
@@ -90,10 +95,10 @@ fn householder(
 
 /// Gram-Schmidt, every column orthogonalised twice ("twice is enough", Kahan and Parlett). A column
 /// that depends on those before it is replaced by a fixed random one.
-fn gram_schmidt(a: &[C64], rows: usize, cols: usize) -> (Vec<C64>, Vec<C64>) {
+fn gram_schmidt<W: Double>(a: &[W], rows: usize, cols: usize) -> (Vec<W>, Vec<W>) {
     let k = rows.min(cols);
-    let mut q: Vec<C64> = Vec::with_capacity(rows * k);
-    let mut r = vec![C64::ZERO; k * cols];
+    let mut q: Vec<W> = Vec::with_capacity(rows * k);
+    let mut r = vec![W::ZERO; k * cols];
     for col in 0..cols {
         let column = &a[col * rows..(col + 1) * rows];
         let mut rest = column.to_vec();
@@ -105,57 +110,57 @@ fn gram_schmidt(a: &[C64], rows: usize, cols: usize) -> (Vec<C64>, Vec<C64>) {
         }
         let remainder = length(&rest);
         if remainder > 1e-14 * size {
-            coefficients[col] = C64::new(remainder, 0.0);
-            q.extend(rest.iter().map(|x| x / remainder));
+            coefficients[col] = W::of(remainder);
+            q.extend(rest.iter().map(|x| x.scale(1.0 / remainder)));
             continue;
         }
-        let mut fresh: Vec<C64> = (0..rows).map(|row| probe(col * rows + row)).collect();
-        orthogonalise(&q, &mut fresh, &mut vec![C64::ZERO; k]);
+        let mut fresh: Vec<W> = (0..rows).map(|row| probe(col * rows + row)).collect();
+        orthogonalise(&q, &mut fresh, &mut vec![W::ZERO; k]);
         let norm = length(&fresh);
-        q.extend(fresh.iter().map(|x| x / norm));
+        q.extend(fresh.iter().map(|x| x.scale(1.0 / norm)));
     }
     (q, r)
 }
 
 /// Takes the components along the columns of `q` out of `vector`, twice, and adds them up.
-fn orthogonalise(q: &[C64], vector: &mut [C64], coefficients: &mut [C64]) {
+fn orthogonalise<W: Double>(q: &[W], vector: &mut [W], coefficients: &mut [W]) {
     for _ in 0..2 {
         for (direction, coefficient) in q.chunks_exact(vector.len()).zip(&mut *coefficients) {
-            let along: C64 = direction.iter().zip(&*vector).map(|(d, v)| d.conj() * v).sum();
-            vector.iter_mut().zip(direction).for_each(|(v, d)| *v -= d * along);
+            let along: W = direction.iter().zip(&*vector).map(|(d, v)| d.conj() * *v).sum();
+            vector.iter_mut().zip(direction).for_each(|(v, d)| *v -= *d * along);
             *coefficient += along;
         }
     }
 }
 
-fn length(vector: &[C64]) -> f64 {
-    vector.iter().map(C64::norm_sqr).sum::<f64>().sqrt()
+fn length<W: Double>(vector: &[W]) -> f64 {
+    vector.iter().map(|x| x.norm_sqr()).sum::<f64>().sqrt()
 }
 
 /// For one fixed random x: `A x = Q (R x)`; for one y: `|Q y| = |y|`. Cost O(rows · cols).
-fn passes(a: &[C64], q: &[C64], r: &[C64], rows: usize, cols: usize) -> bool {
+fn passes<W: Double>(a: &[W], q: &[W], r: &[W], rows: usize, cols: usize) -> bool {
     let k = rows.min(cols);
-    let mut residual = vec![C64::ZERO; rows];
-    let mut reduced = vec![C64::ZERO; k];
+    let mut residual = vec![W::ZERO; rows];
+    let mut reduced = vec![W::ZERO; k];
     let mut size = 0.0;
     for col in 0..cols {
-        let x = probe(col);
+        let x = probe::<W>(col);
         let column = &a[col * rows..(col + 1) * rows];
-        size += column.iter().map(C64::norm_sqr).sum::<f64>();
-        residual.iter_mut().zip(column).for_each(|(out, entry)| *out += entry * x);
-        reduced.iter_mut().zip(&r[col * k..]).for_each(|(out, entry)| *out += entry * x);
+        size += column.iter().map(|x| x.norm_sqr()).sum::<f64>();
+        residual.iter_mut().zip(column).for_each(|(out, entry)| *out += *entry * x);
+        reduced.iter_mut().zip(&r[col * k..]).for_each(|(out, entry)| *out += *entry * x);
     }
-    let mut mixed = vec![C64::ZERO; rows];
+    let mut mixed = vec![W::ZERO; rows];
     let mut expected = 0.0;
     for (index, direction) in q.chunks_exact(rows).enumerate() {
-        let y = probe(cols + index);
+        let y = probe::<W>(cols + index);
         expected += y.norm_sqr();
         for ((out, mix), d) in residual.iter_mut().zip(&mut mixed).zip(direction) {
-            *out -= d * reduced[index];
-            *mix += d * y;
+            *out -= *d * reduced[index];
+            *mix += *d * y;
         }
     }
-    let found: f64 = mixed.iter().map(C64::norm_sqr).sum();
+    let found: f64 = mixed.iter().map(|x| x.norm_sqr()).sum();
     length(&residual) <= TOLERANCE * (size * cols as f64).sqrt()
         && (found - expected).abs() <= TOLERANCE * expected * (k as f64)
 }
@@ -164,20 +169,25 @@ fn passes(a: &[C64], q: &[C64], r: &[C64], rows: usize, cols: usize) -> bool {
 mod tests {
     use super::*;
 
-    fn awkward() -> Vec<(usize, usize, Vec<C64>)> {
+    fn awkward<W: Double>() -> Vec<(usize, usize, Vec<W>)> {
         let mut cases: Vec<_> = [(1, 1), (5, 3), (3, 5), (4, 2), (64, 17), (130, 130)]
             .map(|(rows, cols)| (rows, cols, (0..rows * cols).map(probe).collect()))
             .into();
         // Dependent columns, zero columns, nothing at all.
-        let column: Vec<C64> = (0..6).map(probe).collect();
+        let column: Vec<W> = (0..6).map(probe).collect();
         cases.push((6, 3, [column.clone(), column.clone(), column].concat()));
-        cases.push((4, 3, vec![C64::ZERO; 12]));
+        cases.push((4, 3, vec![W::ZERO; 12]));
         cases
     }
 
     #[test]
     fn both_ways_multiply_back_with_orthonormal_factors() {
-        for (rows, cols, a) in awkward() {
+        check_both_ways::<C64>();
+        check_both_ways::<f64>();
+    }
+
+    fn check_both_ways<W: Double>() {
+        for (rows, cols, a) in awkward::<W>() {
             let (q, r) = householder(&a, rows, cols, &mut Workspace::default());
             assert!(passes(&a, &q, &r, rows, cols), "householder {rows}x{cols}");
             let (q, r) = gram_schmidt(&a, rows, cols);

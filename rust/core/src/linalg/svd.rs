@@ -9,7 +9,7 @@ use faer::linalg::svd::{ComputeSvdVectors, SvdParams, svd, svd_scratch};
 use faer::{Auto, MatRef, Par, Spec};
 
 use super::{Workspace, matrix_mut, probe, thin_qr};
-use crate::scalar::{C64, Scalar};
+use crate::scalar::{C64, Double};
 
 /// A relative residual above this is a wrong factorization, not rounding.
 const TOLERANCE: f64 = 1e-11;
@@ -20,43 +20,45 @@ const JACOBI_SWEEPS: usize = 60;
 
 /// `a ≈ Σ_j u_j s_j v_jᴴ`, without the `u_j`.
 #[derive(Debug, Clone)]
-pub struct RightFactors {
+pub struct RightFactors<W = C64> {
     /// Descending, min(rows, cols) of them.
     pub singular_values: Vec<f64>,
     /// cols × min(rows, cols), column-major; columns orthonormal wherever the singular value is
     /// above rounding noise.
-    pub vectors: Vec<C64>,
+    pub vectors: Vec<W>,
     /// How many attempts failed the check before this one.
     pub fallbacks: usize,
 }
 
 /// One way to factorize; returns singular values and right vectors, or nothing.
-type Attempt = fn(MatRef<'_, C64>, &mut Workspace) -> Option<(Vec<f64>, Vec<C64>)>;
+type Attempt<W> = fn(MatRef<'_, W>, &mut Workspace) -> Option<(Vec<f64>, Vec<W>)>;
 
 /// Direct, transposed, and one that cannot fail to converge: from fast to slow.
-const LADDER: [Attempt; 3] = [direct, of_adjoint, jacobi];
+fn ladder<W: Double>() -> [Attempt<W>; 3] {
+    [direct, of_adjoint, jacobi]
+}
 
 /// Singular values and right singular vectors of `a`, or `None` if no attempt passed the check
 /// (then the matrix holds non-finite numbers). Cost O(rows · cols · min(rows, cols)).
-pub fn right_singular_vectors(
-    a: MatRef<'_, C64>,
+pub fn right_singular_vectors<W: Double>(
+    a: MatRef<'_, W>,
     workspace: &mut Workspace,
-) -> Option<RightFactors> {
-    climb(a, &LADDER, workspace)
+) -> Option<RightFactors<W>> {
+    climb(a, &ladder(), workspace)
 }
 
-fn climb(
-    a: MatRef<'_, C64>,
-    ladder: &[Attempt],
+fn climb<W: Double>(
+    a: MatRef<'_, W>,
+    ladder: &[Attempt<W>],
     workspace: &mut Workspace,
-) -> Option<RightFactors> {
+) -> Option<RightFactors<W>> {
     let (rows, cols) = a.shape();
     // A power of two near the largest entry: factorizations see numbers near 1, so that neither
     // squares of denormals nor of huge entries lose digits; the scaling itself is exact.
     let mut largest = 0.0_f64;
     for col in 0..cols {
         for row in 0..rows {
-            let entry = a[(row, col)];
+            let entry = a[(row, col)].to_c64();
             largest = largest.max(entry.re.abs()).max(entry.im.abs());
             if !entry.is_finite() {
                 return None;
@@ -65,14 +67,16 @@ fn climb(
     }
     if largest == 0.0 {
         let rank = rows.min(cols);
-        let mut vectors = vec![C64::ZERO; cols * rank];
-        (0..rank).for_each(|j| vectors[j * cols + j] = C64::ONE);
+        let mut vectors = vec![W::ZERO; cols * rank];
+        (0..rank).for_each(|j| vectors[j * cols + j] = W::ONE);
         return Some(RightFactors { singular_values: vec![0.0; rank], vectors, fallbacks: 0 });
     }
     let exponent = largest.log2().round();
     // Two factors, because 2^-exponent alone overflows for denormals.
     let (half, rest) = ((exponent / 2.0).floor(), exponent - (exponent / 2.0).floor());
-    let scaled = faer::Mat::from_fn(rows, cols, |i, j| a[(i, j)] * (-half).exp2() * (-rest).exp2());
+    let scaled = faer::Mat::from_fn(rows, cols, |i, j| {
+        a[(i, j)].scale((-half).exp2()).scale((-rest).exp2())
+    });
     for (fallbacks, attempt) in ladder.iter().enumerate() {
         let Some((mut singular_values, vectors)) = attempt(scaled.as_ref(), workspace) else {
             continue;
@@ -88,54 +92,57 @@ fn climb(
 }
 
 /// Without divide and conquer: 10 to 30% slower, and never seen wrong.
-fn parameters() -> Spec<SvdParams, C64> {
-    SvdParams { recursion_threshold: usize::MAX, ..<SvdParams as Auto<C64>>::auto() }.into()
+fn parameters<W: Double>() -> Spec<SvdParams, W> {
+    SvdParams { recursion_threshold: usize::MAX, ..<SvdParams as Auto<W>>::auto() }.into()
 }
 
-fn direct(a: MatRef<'_, C64>, workspace: &mut Workspace) -> Option<(Vec<f64>, Vec<C64>)> {
+fn direct<W: Double>(a: MatRef<'_, W>, workspace: &mut Workspace) -> Option<(Vec<f64>, Vec<W>)> {
     let (rows, cols) = a.shape();
     let rank = rows.min(cols);
-    let mut s = vec![C64::ZERO; rank];
-    let mut vectors = vec![C64::ZERO; cols * rank];
+    let mut s = vec![W::ZERO; rank];
+    let mut vectors = vec![W::ZERO; cols * rank];
     let (no, thin) = (ComputeSvdVectors::No, ComputeSvdVectors::Thin);
-    let request = svd_scratch::<C64>(rows, cols, no, thin, Par::Seq, parameters());
+    let request = svd_scratch::<W>(rows, cols, no, thin, Par::Seq, parameters());
     let right = matrix_mut(&mut vectors, cols, rank);
     let values = DiagMut::from_slice_mut(&mut s);
     svd(a, values, None, Some(right), Par::Seq, workspace.stack(request), parameters()).ok()?;
-    Some((s.iter().map(|x| x.re).collect(), vectors))
+    Some((s.iter().map(|x| x.re()).collect(), vectors))
 }
 
 /// `aᴴ = V S Uᴴ`: the left vectors of the adjoint, reached through different arithmetic.
-fn of_adjoint(a: MatRef<'_, C64>, workspace: &mut Workspace) -> Option<(Vec<f64>, Vec<C64>)> {
+fn of_adjoint<W: Double>(
+    a: MatRef<'_, W>,
+    workspace: &mut Workspace,
+) -> Option<(Vec<f64>, Vec<W>)> {
     let (rows, cols) = a.shape();
     let rank = rows.min(cols);
     let adjoint = faer::Mat::from_fn(cols, rows, |i, j| a[(j, i)].conj());
-    let mut s = vec![C64::ZERO; rank];
-    let mut vectors = vec![C64::ZERO; cols * rank];
+    let mut s = vec![W::ZERO; rank];
+    let mut vectors = vec![W::ZERO; cols * rank];
     let (no, thin) = (ComputeSvdVectors::No, ComputeSvdVectors::Thin);
-    let request = svd_scratch::<C64>(cols, rows, thin, no, Par::Seq, parameters());
+    let request = svd_scratch::<W>(cols, rows, thin, no, Par::Seq, parameters());
     let left = matrix_mut(&mut vectors, cols, rank);
     let values = DiagMut::from_slice_mut(&mut s);
     let stack = workspace.stack(request);
     svd(adjoint.as_ref(), values, Some(left), None, Par::Seq, stack, parameters()).ok()?;
-    Some((s.iter().map(|x| x.re).collect(), vectors))
+    Some((s.iter().map(|x| x.re()).collect(), vectors))
 }
 
 /// One-sided Jacobi on `aᴴ` (Hestenes 1958; de Rijk 1989): rotate pairs of columns until all are
 /// orthogonal; their lengths are the singular values and their directions the right vectors.
 /// Slow (a few hundred times n³ flops), accurate to every relative digit, and it always converges.
-fn jacobi(a: MatRef<'_, C64>, workspace: &mut Workspace) -> Option<(Vec<f64>, Vec<C64>)> {
+fn jacobi<W: Double>(a: MatRef<'_, W>, workspace: &mut Workspace) -> Option<(Vec<f64>, Vec<W>)> {
     let (rows, cols) = a.shape();
     let rank = rows.min(cols);
     // a = Q R first when tall: the right vectors of R are those of a.
-    let copy: Vec<C64> = (0..cols).flat_map(|j| (0..rows).map(move |i| a[(i, j)])).collect();
+    let copy: Vec<W> = (0..cols).flat_map(|j| (0..rows).map(move |i| a[(i, j)])).collect();
     let (height, reduced) = if rows > cols {
         (cols, thin_qr(&copy, rows, cols, workspace).ok()?.r)
     } else {
         (rows, copy)
     };
     // Column j of x is the conjugate of row j of the reduced matrix.
-    let mut x: Vec<Vec<C64>> = (0..height)
+    let mut x: Vec<Vec<W>> = (0..height)
         .map(|row| (0..cols).map(|col| reduced[col * height + row].conj()).collect())
         .collect();
     for _ in 0..JACOBI_SWEEPS {
@@ -149,8 +156,8 @@ fn jacobi(a: MatRef<'_, C64>, workspace: &mut Workspace) -> Option<(Vec<f64>, Ve
             break;
         }
     }
-    let length = |column: &[C64]| column.iter().map(C64::norm_sqr).sum::<f64>().sqrt();
-    let mut columns: Vec<(f64, Vec<C64>)> =
+    let length = |column: &[W]| column.iter().map(|x| x.norm_sqr()).sum::<f64>().sqrt();
+    let mut columns: Vec<(f64, Vec<W>)> =
         x.into_iter().map(|column| (length(&column), column)).collect();
     columns.sort_by(|left, right| right.0.total_cmp(&left.0));
     columns.truncate(rank);
@@ -159,23 +166,23 @@ fn jacobi(a: MatRef<'_, C64>, workspace: &mut Workspace) -> Option<(Vec<f64>, Ve
         .iter()
         .flat_map(|(s, column)| {
             let inverse = if *s > 0.0 { 1.0 / s } else { 0.0 };
-            column.iter().map(move |v| v * inverse)
+            column.iter().map(move |v| v.scale(inverse))
         })
         .collect();
     Some((singular_values, vectors))
 }
 
 /// Rotates columns p and q so that they are orthogonal; whether a rotation was needed.
-fn orthogonalise(x: &mut [Vec<C64>], p: usize, q: usize) -> bool {
+fn orthogonalise<W: Double>(x: &mut [Vec<W>], p: usize, q: usize) -> bool {
     let (head, tail) = x.split_at_mut(q);
     let (left, right) = (&mut head[p], &mut tail[0]);
-    let (mut alpha, mut beta, mut gamma) = (0.0, 0.0, C64::ZERO);
+    let (mut alpha, mut beta, mut gamma) = (0.0, 0.0, W::ZERO);
     for (u, v) in left.iter().zip(right.iter()) {
         alpha += u.norm_sqr();
         beta += v.norm_sqr();
-        gamma += u.conj() * v;
+        gamma += u.conj() * *v;
     }
-    let coupling = gamma.norm();
+    let coupling = gamma.modulus();
     if coupling <= 1e-15 * (alpha * beta).sqrt() || coupling == 0.0 {
         return false;
     }
@@ -183,11 +190,11 @@ fn orthogonalise(x: &mut [Vec<C64>], p: usize, q: usize) -> bool {
     let tangent = zeta.signum() / (zeta.abs() + zeta.hypot(1.0));
     let cosine = 1.0 / tangent.hypot(1.0);
     let sine = cosine * tangent;
-    let phase = gamma * (1.0 / coupling);
+    let phase = gamma.scale(1.0 / coupling);
     for (u, v) in left.iter_mut().zip(right.iter_mut()) {
         let (old, turned) = (*u, *v * phase.conj());
-        *u = old * cosine - turned * sine;
-        *v = old * sine + turned * cosine;
+        *u = old.scale(cosine) - turned.scale(sine);
+        *v = old.scale(sine) + turned.scale(cosine);
     }
     true
 }
@@ -195,12 +202,12 @@ fn orthogonalise(x: &mut [Vec<C64>], p: usize, q: usize) -> bool {
 /// `|a|² = Σ s²`; for one random x `V S² Vᴴ x = aᴴ a x` and `|V Vᴴx| = |Vᴴx|`; for one random z `aᴴz`
 /// lies in the span of V (linear in the singular values: it sees what the squares hide).
 /// Cost O(rows · cols): the wrong factors seen from faer failed the second by 1e-5.
-fn passes(a: MatRef<'_, C64>, singular_values: &[f64], vectors: &[C64]) -> bool {
+fn passes<W: Double>(a: MatRef<'_, W>, singular_values: &[f64], vectors: &[W]) -> bool {
     let (rows, cols) = a.shape();
     let mut norm = 0.0;
-    let mut image = vec![C64::ZERO; rows];
+    let mut image = vec![W::ZERO; rows];
     for col in 0..cols {
-        let x = probe(col);
+        let x = probe::<W>(col);
         for (row, y) in image.iter_mut().enumerate() {
             let entry = a[(row, col)];
             norm += entry.norm_sqr();
@@ -209,34 +216,34 @@ fn passes(a: MatRef<'_, C64>, singular_values: &[f64], vectors: &[C64]) -> bool 
     }
     let total: f64 = singular_values.iter().map(|s| s * s).sum();
     let largest = singular_values.first().copied().unwrap_or(0.0);
-    let sound = largest.is_finite() && vectors.iter().all(|v| v.is_finite());
+    let sound = largest.is_finite() && vectors.iter().all(|v| v.finite());
     if !sound || (total - norm).abs() > TOLERANCE * norm {
         return false;
     }
-    let mut residual: Vec<C64> =
+    let mut residual: Vec<W> =
         (0..cols).map(|col| (0..rows).map(|row| a[(row, col)].conj() * image[row]).sum()).collect();
-    let mut projected = vec![C64::ZERO; cols];
+    let mut projected = vec![W::ZERO; cols];
     let mut inside = 0.0;
     for (vector, s) in vectors.chunks_exact(cols).zip(singular_values) {
         // Below the noise a vector has no direction to check.
         if *s <= 1e-14 * largest {
             continue;
         }
-        let component: C64 = vector.iter().enumerate().map(|(i, v)| v.conj() * probe(i)).sum();
+        let component: W = vector.iter().enumerate().map(|(i, v)| v.conj() * probe::<W>(i)).sum();
         inside += component.norm_sqr();
         for ((r, p), v) in residual.iter_mut().zip(&mut projected).zip(vector) {
-            *r -= v * component * (s * s);
-            *p += v * component;
+            *r -= (*v * component).scale(s * s);
+            *p += *v * component;
         }
     }
-    let length = |vector: &[C64]| vector.iter().map(C64::norm_sqr).sum::<f64>();
+    let length = |vector: &[W]| vector.iter().map(|x| x.norm_sqr()).sum::<f64>();
     let scale = (cols as f64).sqrt();
-    let mut outside: Vec<C64> = (0..cols)
-        .map(|col| (0..rows).map(|row| a[(row, col)].conj() * probe(cols + row)).sum())
+    let mut outside: Vec<W> = (0..cols)
+        .map(|col| (0..rows).map(|row| a[(row, col)].conj() * probe::<W>(cols + row)).sum())
         .collect();
     for vector in vectors.chunks_exact(cols) {
-        let along: C64 = vector.iter().zip(&outside).map(|(v, w)| v.conj() * w).sum();
-        outside.iter_mut().zip(vector).for_each(|(w, v)| *w -= v * along);
+        let along: W = vector.iter().zip(&outside).map(|(v, w)| v.conj() * *w).sum();
+        outside.iter_mut().zip(vector).for_each(|(w, v)| *w -= *v * along);
     }
     let spanned =
         length(&outside).sqrt() <= SPAN_TOLERANCE * largest * scale * (rows as f64).sqrt();
@@ -250,10 +257,10 @@ mod tests {
     use super::*;
     use crate::linalg::{matrix, times};
 
-    fn low_rank(rows: usize, cols: usize, rank: usize) -> Vec<C64> {
-        let left: Vec<C64> = (0..rows * rank).map(|i| probe(7 * i + 1)).collect();
-        let right: Vec<C64> = (0..rank * cols).map(|i| probe(5 * i + 3)).collect();
-        let mut product = vec![C64::ZERO; rows * cols];
+    fn low_rank<W: Double>(rows: usize, cols: usize, rank: usize) -> Vec<W> {
+        let left: Vec<W> = (0..rows * rank).map(|i| probe(7 * i + 1)).collect();
+        let right: Vec<W> = (0..rank * cols).map(|i| probe(5 * i + 3)).collect();
+        let mut product = vec![W::ZERO; rows * cols];
         times(
             matrix_mut(&mut product, rows, cols),
             matrix(&left, rows, rank),
@@ -276,11 +283,16 @@ mod tests {
 
     #[test]
     fn every_rung_gives_checked_factors() {
+        check_rungs::<C64>();
+        check_rungs::<f64>();
+    }
+
+    fn check_rungs<W: Double>() {
         for (rows, cols, rank) in shapes() {
-            let a = low_rank(rows, cols, rank);
+            let a = low_rank::<W>(rows, cols, rank);
             let view = matrix(&a, rows, cols);
             let mut spectra = Vec::new();
-            for attempt in LADDER {
+            for attempt in ladder::<W>() {
                 let factors = climb(view, &[attempt], &mut Workspace::default());
                 let factors = factors.unwrap_or_else(|| panic!("{rows}x{cols} rank {rank}"));
                 spectra.push(factors.singular_values);
@@ -308,14 +320,14 @@ mod tests {
             None
         }
         let a = low_rank(30, 20, 20);
-        let ladder: [Attempt; 4] = [silent, swapped, of_adjoint, jacobi];
+        let ladder: [Attempt<C64>; 4] = [silent, swapped, of_adjoint, jacobi];
         let found = climb(matrix(&a, 30, 20), &ladder, &mut Workspace::default());
         assert_eq!(found.map(|f| f.fallbacks), Some(2));
     }
 
     #[test]
     fn tiny_huge_and_zero_matrices_are_factorized_and_non_finite_ones_refused() {
-        let a = low_rank(12, 10, 10);
+        let a: Vec<C64> = low_rank(12, 10, 10);
         let reference = right_singular_vectors(matrix(&a, 12, 10), &mut Workspace::default());
         let reference = reference.map(|f| f.singular_values[0]).unwrap_or_default();
         for exponent in [-1000.0_f64, 900.0] {

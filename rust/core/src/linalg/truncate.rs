@@ -16,7 +16,7 @@ use super::{
     thin_qr,
 };
 use crate::error::{Error, Result};
-use crate::scalar::{C64, Scalar};
+use crate::scalar::{C64, Double};
 
 /// Relative weight (squared singular value) that a Gram matrix in double precision resolves.
 const GRAM_RESOLUTION: f64 = 1e-14;
@@ -100,9 +100,9 @@ impl MethodCounts {
 
 /// A truncated right factor.
 #[derive(Debug, Clone)]
-pub struct Cut {
+pub struct Cut<W = C64> {
     /// `Vᴴ`'s rows as columns: cols × rank, column-major, orthonormal.
-    pub vectors: Vec<C64>,
+    pub vectors: Vec<W>,
     /// Kept singular values over their norm, descending.
     pub schmidt: Vec<f64>,
     /// Relative weight discarded, in [0, 1].
@@ -119,15 +119,15 @@ pub struct Cut {
     /// What was used.
     pub methods: MethodCounts,
     /// The dropped directions, if asked for.
-    pub dropped: Option<Dropped>,
+    pub dropped: Option<Dropped<W>>,
 }
 
 /// Directions that a truncation dropped.
 #[derive(Debug, Clone)]
-pub struct Dropped {
+pub struct Dropped<W = C64> {
     /// As [`Cut::vectors`], cols × dropped: those whose weights are not nothing beside the smallest
     /// kept weight. All other directions count as dropped with weight 0.
-    pub vectors: Vec<C64>,
+    pub vectors: Vec<W>,
     /// Their squared singular values, descending.
     pub weights: Vec<f64>,
     /// Whether directions that the rank bound allows were dropped although none that is kept is as weak:
@@ -138,7 +138,7 @@ pub struct Dropped {
     pub graded: bool,
 }
 
-impl Cut {
+impl<W> Cut<W> {
     /// Takes better values for the weights of the kept directions; their order stays.
     pub(crate) fn set_weights(&mut self, weights: &[f64]) {
         let total: f64 = weights.iter().sum();
@@ -163,12 +163,12 @@ impl Cut {
 ///
 /// # Errors
 /// [`Error::Numerical`] if `theta` is zero or not finite.
-pub fn truncate(
-    theta: MatRef<'_, C64>,
+pub fn truncate<W: Double>(
+    theta: MatRef<'_, W>,
     rank_bound: usize,
     policy: &Truncation,
     workspace: &mut Workspace,
-) -> Result<Cut> {
+) -> Result<Cut<W>> {
     let bound = rank_bound.min(theta.nrows()).min(theta.ncols()).max(1);
     let gram_first = match policy.method {
         Method::Auto => !policy.small_weights_expected,
@@ -202,23 +202,23 @@ pub fn truncate(
     Ok(choice.into_cut(vectors, &weights, 0.0, methods, dropped))
 }
 
-enum Attempted {
-    Done(Cut),
+enum Attempted<W> {
+    Done(Cut<W>),
     /// Sound, but the decision lies below what a Gram matrix resolves.
     Unresolved,
     Failed,
 }
 
-fn by_gram(
-    theta: MatRef<'_, C64>,
+fn by_gram<W: Double>(
+    theta: MatRef<'_, W>,
     bound: usize,
     policy: &Truncation,
     workspace: &mut Workspace,
-) -> Attempted {
+) -> Attempted<W> {
     let (rows, cols) = theta.shape();
     // θᴴ = Q R (cols × rows): the right vectors of θ are Q times those of Rᴴ, of size rows only.
     let basis = if (rows as f64) < QR_FIRST * cols as f64 {
-        let adjoint: Vec<C64> =
+        let adjoint: Vec<W> =
             (0..rows).flat_map(|i| (0..cols).map(move |j| theta[(i, j)].conj())).collect();
         match thin_qr(&adjoint, cols, rows, workspace) {
             Ok(factors) => Some(factors),
@@ -228,11 +228,11 @@ fn by_gram(
         None
     };
     let n = if basis.is_some() { rows } else { cols };
-    let mut m = vec![C64::ZERO; n * n];
+    let mut m = vec![W::ZERO; n * n];
     match &basis {
         // M = (Rᴴ)ᴴ Rᴴ = R Rᴴ
         Some(ThinQr { r, .. }) => {
-            let lower: Vec<C64> =
+            let lower: Vec<W> =
                 (0..rows).flat_map(|i| (0..rows).map(move |j| r[j * rows + i].conj())).collect();
             gram(matrix_mut(&mut m, n, n), matrix(&lower, n, n));
         }
@@ -276,9 +276,9 @@ fn by_gram(
     let mut methods = MethodCounts { gram: 1, ..MethodCounts::default() };
     if let Some(ThinQr { q, fallbacks, .. }) = basis {
         methods.fallbacks += fallbacks;
-        let lift = |vectors: &mut Vec<C64>| {
+        let lift = |vectors: &mut Vec<W>| {
             let count = vectors.len() / n;
-            let mut lifted = vec![C64::ZERO; cols * count];
+            let mut lifted = vec![W::ZERO; cols * count];
             super::times(
                 matrix_mut(&mut lifted, cols, count),
                 matrix(&q, cols, n),
@@ -301,7 +301,13 @@ struct Choice {
 
 impl Choice {
     /// The directions behind the kept ones among `vectors`, each of `n` entries.
-    fn dropped(&self, vectors: &[C64], weights: &[f64], bound: usize, n: usize) -> Dropped {
+    fn dropped<W: Copy>(
+        &self,
+        vectors: &[W],
+        weights: &[f64],
+        bound: usize,
+        n: usize,
+    ) -> Dropped<W> {
         let smallest = weights[self.rank - 1];
         let behind = &weights[self.rank..bound.max(self.rank)];
         let total: f64 = behind.iter().map(|w| w.max(0.0)).sum();
@@ -325,14 +331,14 @@ impl Choice {
     }
 
     /// Dropped weights below `floor` of the largest are rounding errors, and not counted.
-    fn into_cut(
+    fn into_cut<W>(
         self,
-        vectors: Vec<C64>,
+        vectors: Vec<W>,
         weights: &[f64],
         floor: f64,
         methods: MethodCounts,
-        dropped: Option<Dropped>,
-    ) -> Cut {
+        dropped: Option<Dropped<W>>,
+    ) -> Cut<W> {
         let (kept, behind) = weights.split_at(self.rank);
         let smallest = floor * weights[0];
         let positive = |part: &[f64]| part.iter().filter(|w| **w > smallest).sum::<f64>();

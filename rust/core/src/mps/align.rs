@@ -13,7 +13,7 @@
 //! nearly equal weights are rotated one by one.
 
 use crate::linalg::{add_times, adjoint_times, matrix, matrix_mut, times};
-use crate::scalar::C64;
+use crate::scalar::Double;
 
 /// Relative weight of the weakest direction above which there is nothing to gain.
 const GRADED: f64 = 1e-8;
@@ -32,17 +32,17 @@ pub(crate) fn is_graded(schmidt: &[f64]) -> bool {
 
 /// Turns the columns of `left` (X', rows × kept) and of `vectors` (the adjoint of V, cols × kept) alike
 /// and returns their weights m. `weigh` multiplies by R.
-pub(crate) fn align(
-    left: &mut [C64],
-    vectors: &mut [C64],
+pub(crate) fn align<W: Double>(
+    left: &mut [W],
+    vectors: &mut [W],
     kept: usize,
-    weigh: impl Fn(&[C64]) -> Vec<C64>,
+    weigh: impl Fn(&[W]) -> Vec<W>,
 ) -> Vec<f64> {
     let mut m = Vec::new();
     for _ in 0..ROUNDS {
         let mut weighted = weigh(left);
         let gram = gram_of(&weighted, kept);
-        m = gram.iter().step_by(kept + 1).map(|x| x.re).collect();
+        m = gram.iter().step_by(kept + 1).map(|x| x.re()).collect();
         let (turn, close) = angles(&gram, &m, kept);
         if let Some(turn) = turn {
             for entries in [&mut *left, &mut *vectors] {
@@ -65,28 +65,28 @@ pub(crate) fn align(
 }
 
 /// `G[j, k] = Σ_i conj(W[i, j]) W[i, k]`
-fn gram_of(weighted: &[C64], kept: usize) -> Vec<C64> {
+fn gram_of<W: Double>(weighted: &[W], kept: usize) -> Vec<W> {
     let view = matrix(weighted, weighted.len() / kept, kept);
-    let mut gram = vec![C64::ZERO; kept * kept];
+    let mut gram = vec![W::ZERO; kept * kept];
     adjoint_times(matrix_mut(&mut gram, kept, kept), view, view);
     gram
 }
 
 /// `Q − 1` of the unitary Q that takes all tiny angles together, if there are any, and the pairs whose
 /// angles are larger.
-fn angles(gram: &[C64], m: &[f64], kept: usize) -> (Option<Vec<C64>>, Vec<(usize, usize)>) {
+fn angles<W: Double>(gram: &[W], m: &[f64], kept: usize) -> (Option<Vec<W>>, Vec<(usize, usize)>) {
     // Q = exp(Z), Z[j, k] = G[j, k] / (m_k − m_j) antihermitian
-    let mut z = vec![C64::ZERO; kept * kept];
+    let mut z = vec![W::ZERO; kept * kept];
     let (mut any, mut close) = (false, Vec::new());
     for k in 0..kept {
         for j in 0..k {
             let (g, gap) = (gram[j + k * kept], m[k] - m[j]);
-            if g.norm() <= DIAGONAL * (m[j] * m[k]).sqrt() {
+            if g.modulus() <= DIAGONAL * (m[j] * m[k]).sqrt() {
                 continue;
             }
-            if g.norm() <= TINY_ANGLE * gap.abs() {
+            if g.modulus() <= TINY_ANGLE * gap.abs() {
                 any = true;
-                z[j + k * kept] = g / gap;
+                z[j + k * kept] = g.scale(1.0 / gap);
                 z[k + j * kept] = -z[j + k * kept].conj();
             } else {
                 close.push((j, k));
@@ -97,33 +97,33 @@ fn angles(gram: &[C64], m: &[f64], kept: usize) -> (Option<Vec<C64>>, Vec<(usize
         return (None, close);
     }
     // exp(Z) − 1 = Z + Z²/2 + …
-    let mut turn = vec![C64::ZERO; kept * kept];
+    let mut turn = vec![W::ZERO; kept * kept];
     let view = matrix(&z, kept, kept);
     times(matrix_mut(&mut turn, kept, kept), view, view);
-    turn.iter_mut().zip(&z).for_each(|(square, z)| *square = z + *square * 0.5);
+    turn.iter_mut().zip(&z).for_each(|(square, z)| *square = *z + square.scale(0.5));
     (Some(turn), close)
 }
 
 /// Makes columns j and k of the last of the matrices orthogonal by rotating them in all of them.
-fn rotate(matrices: [&mut [C64]; 3], j: usize, k: usize, kept: usize) {
+fn rotate<W: Double>(matrices: [&mut [W]; 3], j: usize, k: usize, kept: usize) {
     let weighted = &*matrices[2];
     let rows = weighted.len() / kept;
     let (a, b) = (&weighted[j * rows..(j + 1) * rows], &weighted[k * rows..(k + 1) * rows]);
-    let g: C64 = a.iter().zip(b).map(|(a, b)| a.conj() * b).sum();
-    if g == C64::ZERO {
+    let g: W = a.iter().zip(b).map(|(a, b)| a.conj() * *b).sum();
+    if g == W::ZERO {
         return;
     }
-    let weight = |column: &[C64]| column.iter().map(C64::norm_sqr).sum::<f64>();
+    let weight = |column: &[W]| column.iter().map(|x| x.norm_sqr()).sum::<f64>();
     // The smaller root of t² + 2τt − 1 = 0, as in Jacobi's method.
-    let tau = (weight(b) - weight(a)) / (2.0 * g.norm());
+    let tau = (weight(b) - weight(a)) / (2.0 * g.modulus());
     let t = tau.signum() / (tau.abs() + (1.0 + tau * tau).sqrt());
     let cos = 1.0 / (1.0 + t * t).sqrt();
-    let sin = g / g.norm() * (cos * t);
+    let sin = g.scale(1.0 / g.modulus()).scale(cos * t);
     for entries in matrices {
         let rows = entries.len() / kept;
         let (head, tail) = entries.split_at_mut(k * rows);
         for (x, y) in head[j * rows..(j + 1) * rows].iter_mut().zip(tail) {
-            (*x, *y) = (*x * cos - *y * sin.conj(), *x * sin + *y * cos);
+            (*x, *y) = (x.scale(cos) - *y * sin.conj(), *x * sin + y.scale(cos));
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::linalg::{
     truncate,
 };
 use crate::mps::{Mps, SiteTensor};
-use crate::scalar::{C64, Scalar};
+use crate::scalar::{C64, Double, Scalar};
 
 /// Brings `state` into canonical form: QR from the left, then the right factors of an SVD from the
 /// right. Drops nothing but rounding noise. The state comes out normalised; its squared norm goes
@@ -88,15 +88,15 @@ pub(crate) fn sweep<T: Scalar>(
     let mut workspace = Workspace::default();
     let mut log = SweepLog::new(n);
     // Left to right. carry (k × left): what the tensors so far leave over.
-    let mut carry = vec![C64::ONE];
+    let mut carry = vec![T::Double::ONE];
     let mut rows = 1;
     let mut log_norm = 0.0;
-    let mut left_canonical: Vec<(usize, usize, Vec<C64>)> = Vec::with_capacity(n);
+    let mut left_canonical: Vec<(usize, usize, Vec<T::Double>)> = Vec::with_capacity(n);
     for (i, site) in state.sites.iter().enumerate() {
         cancel.check()?;
         // M[k, (p r)] = Σ_l carry[k, l] · B[l, p, r]
-        let entries: Vec<C64> = site.entries.iter().map(|x| x.to_c64()).collect();
-        let mut m = vec![C64::ZERO; rows * 2 * site.right];
+        let entries: Vec<T::Double> = site.entries.iter().map(|x| x.to_double()).collect();
+        let mut m = vec![T::Double::ZERO; rows * 2 * site.right];
         times(
             matrix_mut(&mut m, rows, 2 * site.right),
             matrix(&carry, rows, site.left),
@@ -115,14 +115,14 @@ pub(crate) fn sweep<T: Scalar>(
         (carry, rows) = (r, kept);
     }
     // Right to left. M[l, (p r)] = U S V; V is the new tensor, and M Vᴴ = U S moves on.
-    let mut moved: Option<(usize, Vec<C64>)> = None;
+    let mut moved: Option<(usize, Vec<T::Double>)> = None;
     for (i, (left, right, q)) in left_canonical.into_iter().enumerate().rev() {
         cancel.check()?;
         let (r, m) = match moved.take() {
             None => (right, q),
             Some((kept, us)) => {
                 // M[(l p), k] = Σ_r Q[(l p), r] · US[r, k]
-                let mut m = vec![C64::ZERO; 2 * left * kept];
+                let mut m = vec![T::Double::ZERO; 2 * left * kept];
                 times(
                     matrix_mut(&mut m, 2 * left, kept),
                     matrix(&q, 2 * left, right),
@@ -139,13 +139,13 @@ pub(crate) fn sweep<T: Scalar>(
             log.saturated[i - 1] = cut.saturated;
         }
         let kept = cut.rank();
-        let mut us = vec![C64::ZERO; left * kept];
+        let mut us = vec![T::Double::ZERO; left * kept];
         times(matrix_mut(&mut us, left, kept), theta, matrix(&cut.vectors, 2 * r, kept));
         state.sites[i] = right_tensor(&cut, r);
         if i == 0 {
             // Left of the first site only a number remains: the norm and a phase.
-            log_norm += us[0].norm().ln();
-            multiply_by(&mut state.sites[0], us[0] / us[0].norm());
+            log_norm += us[0].modulus().ln();
+            multiply_by(&mut state.sites[0], us[0].to_c64() / us[0].modulus());
         }
         state.schmidt[i] = cut.schmidt;
         moved = Some((kept, us));
@@ -155,12 +155,12 @@ pub(crate) fn sweep<T: Scalar>(
 }
 
 /// The right-canonical tensor B[k, p, r] = V[k, (p r)] of a cut.
-pub(super) fn right_tensor<T: Scalar>(cut: &Cut, right: usize) -> SiteTensor<T> {
+pub(super) fn right_tensor<T: Scalar>(cut: &Cut<T::Double>, right: usize) -> SiteTensor<T> {
     let left = cut.rank();
     let mut entries = vec![T::ZERO; left * 2 * right];
     for (k, vector) in cut.vectors.chunks_exact(2 * right).enumerate() {
         for (column, v) in vector.iter().enumerate() {
-            entries[k + column * left] = T::from_c64(v.conj());
+            entries[k + column * left] = T::from_double(v.conj());
         }
     }
     SiteTensor { left, right, entries }
@@ -173,14 +173,14 @@ pub(crate) fn multiply_by<T: Scalar>(site: &mut SiteTensor<T>, factor: C64) {
 }
 
 /// Divides by the Frobenius norm and returns its logarithm.
-fn normalise(m: &mut [C64]) -> Result<f64> {
-    let norm = m.iter().map(C64::norm_sqr).sum::<f64>().sqrt();
+fn normalise<W: Double>(m: &mut [W]) -> Result<f64> {
+    let norm = m.iter().map(|x| x.norm_sqr()).sum::<f64>().sqrt();
     if norm == 0.0 || !norm.is_finite() {
         return Err(Error::Numerical(format!(
             "expected a state of finite norm above zero, got norm {norm}; a state of norm zero \
              cannot be normalised"
         )));
     }
-    m.iter_mut().for_each(|x| *x /= norm);
+    m.iter_mut().for_each(|x| *x = x.scale(1.0 / norm));
     Ok(norm.ln())
 }

@@ -29,21 +29,21 @@ use crate::mps::two_site::{
     BondUpdate, CutRecord, SMALL_NORM, StepUpdate, rounded_norm, weighted_norm,
 };
 use crate::operator::{ChainOperator, OperatorSite};
-use crate::scalar::{C64, Scalar};
+use crate::scalar::{C64, Double, Scalar};
 
 /// One site of the chain C, in factors: the entries of B in double precision, and W.
-pub(crate) struct Factors<'a> {
+pub(crate) struct Factors<'a, W = C64> {
     /// Bonds of B.
     pub l: usize,
     pub r: usize,
-    pub b: Vec<C64>,
+    pub b: Vec<W>,
     pub w: &'a OperatorSite,
 }
 
 /// `R_i`: rows × (l w), l running fastest.
-pub(crate) struct Carry {
+pub(crate) struct Carry<W = C64> {
     pub rows: usize,
-    pub entries: Vec<C64>,
+    pub entries: Vec<W>,
     /// Power of two that it was multiplied by.
     pub scale: f64,
 }
@@ -52,13 +52,13 @@ pub(crate) struct Carry {
 pub(crate) fn factors<'a, T: Scalar>(
     tensors: &[SiteTensor<T>],
     operator: &'a ChainOperator,
-) -> Vec<Factors<'a>> {
+) -> Vec<Factors<'a, T::Double>> {
     let sites = tensors.iter().zip(&operator.sites);
     sites
         .map(|(tensor, w)| Factors {
             l: tensor.left,
             r: tensor.right,
-            b: tensor.entries.iter().map(|x| x.to_c64()).collect(),
+            b: tensor.entries.iter().map(|x| x.to_double()).collect(),
             w,
         })
         .collect()
@@ -111,7 +111,7 @@ pub(crate) fn apply_chain<T: Scalar>(
             log_norm_taken_out += 2.0 * exponent * LN_2;
             left_scale = (-exponent).exp2();
             let exact = T::ROUNDS.then(|| weighted_norm(&entries, left_schmidt));
-            let entries: Vec<T> = entries.into_iter().map(T::from_c64).collect();
+            let entries: Vec<T> = entries.into_iter().map(T::from_double).collect();
             if let Some(exact) = exact {
                 log_norm_taken_out += (exact / weighted_norm(&entries, left_schmidt)).ln();
             }
@@ -120,7 +120,7 @@ pub(crate) fn apply_chain<T: Scalar>(
         };
         // θ[k, (p x)] = Σ_{l w} R[k, (l w)] · Y[(l w), (p x)]
         let carry = &carries[i];
-        let mut theta = vec![C64::ZERO; carry.rows * 2 * columns];
+        let mut theta = vec![T::Double::ZERO; carry.rows * 2 * columns];
         times(
             matrix_mut(&mut theta, carry.rows, 2 * columns),
             matrix(&carry.entries, carry.rows, rows),
@@ -131,15 +131,15 @@ pub(crate) fn apply_chain<T: Scalar>(
         methods.add(cut.methods);
         let kept = cut.rank();
         // X'[(l w), k] = Σ_{p x} Y[(l w), (p x)] · conj(V[k, (p x)])
-        x = vec![C64::ZERO; rows * kept];
+        x = vec![T::Double::ZERO; rows * kept];
         times(
             matrix_mut(&mut x, rows, kept),
             matrix(&y, rows, 2 * columns),
             matrix(&cut.vectors, 2 * columns, kept),
         );
         if truncation.keep_dropped && is_graded(&cut.schmidt) {
-            let weigh = |x: &[C64]| {
-                let mut weighted = vec![C64::ZERO; carry.rows * kept];
+            let weigh = |x: &[T::Double]| {
+                let mut weighted = vec![T::Double::ZERO; carry.rows * kept];
                 times(
                     matrix_mut(&mut weighted, carry.rows, kept),
                     matrix(&carry.entries, carry.rows, rows),
@@ -162,7 +162,7 @@ pub(crate) fn apply_chain<T: Scalar>(
         let mut entries = vec![T::ZERO; kept * 2 * columns];
         for (k, vector) in cut.vectors.chunks_exact(2 * columns).enumerate() {
             for (column, v) in vector.iter().enumerate() {
-                entries[k + column * kept] = T::from_c64(v.conj());
+                entries[k + column * kept] = T::from_double(v.conj());
             }
         }
         sites.push(SiteTensor { left: kept, right: columns, entries });
@@ -176,13 +176,13 @@ pub(crate) fn apply_chain<T: Scalar>(
 }
 
 /// `R_i` of every site, from the left.
-fn orthogonalise(
-    chain: &[Factors<'_>],
+fn orthogonalise<W: Double>(
+    chain: &[Factors<'_, W>],
     left_schmidt: &[f64],
     methods: &mut MethodCounts,
     workspace: &mut Workspace,
     cancel: &Cancel,
-) -> Result<Vec<Carry>> {
+) -> Result<Vec<Carry<W>>> {
     let mut carries = vec![Carry::first(left_schmidt)];
     for pair in chain.windows(2).zip(0..) {
         cancel.check()?;
@@ -194,25 +194,29 @@ fn orthogonalise(
 }
 
 /// How a [`Carry`] came from the one before it.
-pub(crate) struct Made {
+pub(crate) struct Made<W = C64> {
     /// Q: (2·rows before) × rows.
-    pub q: Vec<C64>,
+    pub q: Vec<W>,
     fallbacks: usize,
 }
 
-impl Carry {
+impl<W: Double> Carry<W> {
     /// `diag(s)`
     pub fn first(left_schmidt: &[f64]) -> Self {
         let rows = left_schmidt.len();
-        let mut entries = vec![C64::ZERO; rows * rows];
+        let mut entries = vec![W::ZERO; rows * rows];
         for (at, s) in left_schmidt.iter().enumerate() {
-            entries[at * (rows + 1)] = C64::new(*s, 0.0);
+            entries[at * (rows + 1)] = W::of(*s);
         }
         Self { rows, entries, scale: 1.0 }
     }
 
     /// R right of `site`, this one being left of it.
-    pub fn next(&self, site: &Factors<'_>, workspace: &mut Workspace) -> Result<(Self, Made)> {
+    pub fn next(
+        &self,
+        site: &Factors<'_, W>,
+        workspace: &mut Workspace,
+    ) -> Result<(Self, Made<W>)> {
         // N[(k p), (r w')] = Q[(k p), j] · R'[j, (r w')]
         let (rows, columns) = (2 * self.rows, site.r * site.w.right);
         let n = site.onto_left(self);
@@ -224,11 +228,11 @@ impl Carry {
     }
 }
 
-impl Factors<'_> {
+impl<W: Double> Factors<'_, W> {
     /// `M[k, (p r), w] = Σ_l R[k, l, w] · B[l, (p r)]`
-    pub fn half_left(&self, carry: &Carry) -> Vec<C64> {
+    pub fn half_left(&self, carry: &Carry<W>) -> Vec<W> {
         let (k, l, r) = (carry.rows, self.l, self.r);
-        let mut m = vec![C64::ZERO; k * 2 * r * self.w.left];
+        let mut m = vec![W::ZERO; k * 2 * r * self.w.left];
         let parts = m.chunks_exact_mut(k * 2 * r).zip(carry.entries.chunks_exact(k * l));
         for (out, part) in parts {
             times(matrix_mut(out, k, 2 * r), matrix(part, k, l), matrix(&self.b, l, 2 * r));
@@ -237,9 +241,9 @@ impl Factors<'_> {
     }
 
     /// `M[(l p), (w' x)] = Σ_r B[(l p), r] · X[r, (w' x)]`, X with `columns` columns.
-    pub fn half_right(&self, x: &[C64], columns: usize) -> Vec<C64> {
+    pub fn half_right(&self, x: &[W], columns: usize) -> Vec<W> {
         let (l, r, w) = (self.l, self.r, self.w);
-        let mut m = vec![C64::ZERO; 2 * l * w.right * columns];
+        let mut m = vec![W::ZERO; 2 * l * w.right * columns];
         times(
             matrix_mut(&mut m, 2 * l, w.right * columns),
             matrix(&self.b, 2 * l, r),
@@ -249,11 +253,11 @@ impl Factors<'_> {
     }
 
     /// `N[(k p), (r w')] = Σ_{l w} R[k, (l w)] · C[(l w), p, (r w')]`
-    pub fn onto_left(&self, carry: &Carry) -> Vec<C64> {
+    pub fn onto_left(&self, carry: &Carry<W>) -> Vec<W> {
         let (k, r, w) = (carry.rows, self.r, self.w);
         let m = self.half_left(carry);
         // N[k, p, r, w'] = Σ_{w p'} W[w, p, p', w'] · M[k, p', r, w]
-        let mut n = vec![C64::ZERO; k * 2 * r * w.right];
+        let mut n = vec![W::ZERO; k * 2 * r * w.right];
         for block in &w.blocks {
             let from = m[block.left * k * 2 * r..][..k * 2 * r].chunks_exact(2 * k);
             let to = n[block.right * k * 2 * r..][..k * 2 * r].chunks_exact_mut(2 * k);
@@ -263,11 +267,11 @@ impl Factors<'_> {
     }
 
     /// `Y[(l w), (p x)] = Σ_{r w'} C[(l w), p, (r w')] · X[(r w'), x]`, X with `columns` columns.
-    pub fn onto_right(&self, x: &[C64], columns: usize) -> Vec<C64> {
+    pub fn onto_right(&self, x: &[W], columns: usize) -> Vec<W> {
         let (l, w) = (self.l, self.w);
         let m = self.half_right(x, columns);
         // Y[l, w, p, x] = Σ_{w' p'} W[w, p, p', w'] · M[l, p', w', x]
-        let mut y = vec![C64::ZERO; 2 * l * w.left * columns];
+        let mut y = vec![W::ZERO; 2 * l * w.left * columns];
         for (to, from) in y.chunks_exact_mut(2 * l * w.left).zip(m.chunks_exact(2 * l * w.right)) {
             let (zero, one) = to.split_at_mut(l * w.left);
             for block in &w.blocks {
@@ -283,7 +287,7 @@ impl Factors<'_> {
 }
 
 /// `to[k, p] += Σ_{p'} matrix[p, p'] · from[k, p']`
-fn add_block(to: &mut [C64], from: &[C64], matrix: &[C64; 4]) {
+fn add_block<W: Double>(to: &mut [W], from: &[W], matrix: &[C64; 4]) {
     let rows = to.len() / 2;
     let (to0, to1) = to.split_at_mut(rows);
     let (from0, from1) = from.split_at(rows);
@@ -292,20 +296,21 @@ fn add_block(to: &mut [C64], from: &[C64], matrix: &[C64; 4]) {
 }
 
 /// `to += a·x + b·y`, sparing what is zero: most blocks are diagonal.
-pub(crate) fn add_two(to: &mut [C64], a: C64, x: &[C64], b: C64, y: &[C64]) {
-    match (a == C64::ZERO, b == C64::ZERO) {
+pub(crate) fn add_two<W: Double>(to: &mut [W], a: C64, x: &[W], b: C64, y: &[W]) {
+    let (a, b) = (W::from_c64(a), W::from_c64(b));
+    match (a == W::ZERO, b == W::ZERO) {
         (true, true) => {}
-        (false, true) => to.iter_mut().zip(x).for_each(|(to, x)| *to += a * x),
-        (true, false) => to.iter_mut().zip(y).for_each(|(to, y)| *to += b * y),
+        (false, true) => to.iter_mut().zip(x).for_each(|(to, x)| *to += a * *x),
+        (true, false) => to.iter_mut().zip(y).for_each(|(to, y)| *to += b * *y),
         (false, false) => {
-            to.iter_mut().zip(x).zip(y).for_each(|((to, x), y)| *to += a * x + b * y);
+            to.iter_mut().zip(x).zip(y).for_each(|((to, x), y)| *to += a * *x + b * *y);
         }
     }
 }
 
 /// Takes a power of two out of `entries` if their squared norm, each weighted, is small: exact, and
 /// before it could underflow. Returns its exponent: `entries` were `returned · 2^exponent`.
-fn rescue(entries: &mut [C64], weight: impl Fn(usize) -> f64) -> f64 {
+fn rescue<W: Double>(entries: &mut [W], weight: impl Fn(usize) -> f64) -> f64 {
     let total: f64 =
         entries.iter().enumerate().map(|(at, x)| x.norm_sqr() * weight(at).powi(2)).sum();
     // A state of norm zero is for the truncation to report.
@@ -314,12 +319,12 @@ fn rescue(entries: &mut [C64], weight: impl Fn(usize) -> f64) -> f64 {
     }
     let exponent = (total.log2() / 2.0).round();
     let factor = (-exponent).exp2();
-    entries.iter_mut().for_each(|x| *x *= factor);
+    entries.iter_mut().for_each(|x| *x = x.scale(factor));
     exponent
 }
 
-pub(crate) fn identity(side: usize) -> Vec<C64> {
-    let mut entries = vec![C64::ZERO; side * side];
-    entries.iter_mut().step_by(side + 1).for_each(|x| *x = C64::ONE);
+pub(crate) fn identity<W: Double>(side: usize) -> Vec<W> {
+    let mut entries = vec![W::ZERO; side * side];
+    entries.iter_mut().step_by(side + 1).for_each(|x| *x = W::ONE);
     entries
 }

@@ -9,7 +9,9 @@ use crate::error::{Error, Result};
 use crate::linalg::{Method, MethodCounts, Truncation};
 use crate::mps::chain::{apply_chain, working_entries};
 use crate::mps::tape::{Record, Tape};
-use crate::mps::two_site::{BondUpdate, Scratches, StepUpdate, apply_one_site, apply_two_site};
+use crate::mps::two_site::{
+    BondUpdate, ScratchPool, Scratches, StepUpdate, apply_one_site, apply_two_site,
+};
 use crate::mps::{Mps, SiteTensor, canonicalise};
 use crate::operator::ChainOperator;
 use crate::scalar::{C64, Scalar};
@@ -34,6 +36,19 @@ pub enum StepGate {
 }
 
 impl StepGate {
+    /// Whether it is free of imaginary parts, so that a real state stays real.
+    fn is_real(&self) -> bool {
+        let real = |entries: &[C64]| entries.iter().all(|x| x.im == 0.0);
+        match self {
+            Self::One(u) => real(u),
+            Self::Two(g, _) => real(g),
+            Self::Chain(operator) => {
+                let mut blocks = operator.sites.iter().flat_map(|site| &site.blocks);
+                blocks.all(|block| real(&block.matrix))
+            }
+        }
+    }
+
     /// How many sites it acts on.
     #[must_use]
     pub fn width(&self) -> usize {
@@ -110,6 +125,20 @@ impl EvolutionLog {
         self.discarded.iter().any(|weight| *weight > 0.0)
     }
 
+    fn new<T: Scalar>(state: &Mps<T>, n_steps: usize) -> Self {
+        Self {
+            discarded: vec![0.0; n_steps],
+            discarded_on_bond: vec![0.0; state.n_sites() - 1],
+            saturated: vec![false; state.n_sites() - 1],
+            smallest_gap: 1.0,
+            shifted_cuts: 0,
+            largest_bond: state.bond_dims().into_iter().max().unwrap_or(1),
+            peak_entries: state.n_entries(),
+            methods: MethodCounts::default(),
+            sweeps: 0,
+        }
+    }
+
     fn add_bond(&mut self, step: usize, place: usize, bond: &BondUpdate) {
         self.discarded[step] += bond.discarded;
         self.discarded_on_bond[place] += bond.discarded;
@@ -121,6 +150,8 @@ impl EvolutionLog {
 }
 
 /// Applies `steps` to `state`. `levels` are ranges of steps; within one, no two share a site.
+///
+/// As long as state and gates are real, so is the arithmetic.
 ///
 /// # Errors
 /// [`Error::Interrupted`] soon after `cancel` is set, [`Error::Resource`] past `max_entries`,
@@ -134,7 +165,28 @@ pub fn evolve<T: Scalar>(
     scratches: &Scratches<T>,
     cancel: &Cancel,
 ) -> Result<EvolutionLog> {
-    evolve_on_tape(state, (steps, levels), evolution, parallelism, scratches, None, cancel)
+    let mut course = Course {
+        log: EvolutionLog::new(state, steps.len()),
+        since_sweep: 0.0,
+        steps,
+        evolution,
+        parallelism,
+        cancel,
+    };
+    let is_real = |level: &&Range<usize>| steps[(*level).clone()].iter().all(|s| s.gate.is_real());
+    let real_levels = if T::COMPLEX { levels.iter().take_while(is_real).count() } else { 0 };
+    let (real, others) = levels.split_at(real_levels);
+    let merges = |level: &Range<usize>| steps[level.clone()].iter().any(|s| s.gate.width() > 1);
+    let others = if real.iter().any(merges) && state.is_real() {
+        let mut real_state: Mps<T::RealPart> = state.cast();
+        course.run(&mut real_state, real, &scratches.real, None)?;
+        *state = real_state.cast();
+        others
+    } else {
+        levels
+    };
+    course.run(state, others, &scratches.own, None)?;
+    Ok(course.log)
 }
 
 /// [`evolve`], and what a derivative needs of it on `tape`; there nothing may be swept.
@@ -144,85 +196,100 @@ pub(crate) fn evolve_on_tape<T: Scalar>(
     evolution: &Evolution,
     parallelism: Parallelism,
     scratches: &Scratches<T>,
-    mut tape: Option<&mut Tape<T>>,
+    tape: &mut Tape<T>,
     cancel: &Cancel,
 ) -> Result<EvolutionLog> {
-    let mut log = EvolutionLog {
-        discarded: vec![0.0; steps.len()],
-        discarded_on_bond: vec![0.0; state.n_sites() - 1],
-        saturated: vec![false; state.n_sites() - 1],
-        smallest_gap: 1.0,
-        shifted_cuts: 0,
-        largest_bond: state.bond_dims().into_iter().max().unwrap_or(1),
-        peak_entries: state.n_entries(),
-        methods: MethodCounts::default(),
-        sweeps: 0,
-    };
-    let mut entries = state.n_entries();
-    let mut since_sweep = 0.0;
-    let taped = tape.is_some();
-    for level in levels {
-        if let Some(tape) = &mut tape {
-            tape.begin_level(state);
-        }
-        let mut spans = Vec::new();
-        for index in level.clone() {
-            let step = &steps[index];
-            if let StepGate::One(u) = &step.gate {
-                apply_one_site(&mut state.sites[step.site], u);
-                continue;
-            }
-            let sites = step.site..step.site + step.gate.width();
-            let tensors: Vec<_> = state.sites[sites].iter_mut().map(take).collect();
-            entries -= tensors.iter().map(|tensor| tensor.entries.len()).sum::<usize>();
-            spans.push(Span { index, step, tensors });
-        }
-        let run = |span: &Span<'_, T>| -> Result<StepUpdate<T>> {
-            cancel.check()?;
-            span.run(&state.schmidt, evolution, taped, scratches, cancel)
-        };
-        let shared = parallelism == Parallelism::Pool
-            && spans.len() > 1
-            && spans.iter().map(Span::flops).sum::<f64>() > WORTH_SHARING;
-        let updates: Vec<Result<StepUpdate<T>>> = if shared {
-            spans.par_iter().with_max_len(1).map(run).collect()
-        } else {
-            spans.iter().map(run).collect()
-        };
-        for (span, update) in spans.into_iter().zip(updates) {
-            let update = update?;
-            let site = span.step.site;
-            log.methods.add(update.methods);
-            state.log_norm_taken_out += update.log_norm_taken_out;
-            for (place, tensor) in state.sites[site..].iter_mut().zip(update.sites) {
-                entries += tensor.entries.len();
-                *place = tensor;
-            }
-            for (at, bond) in update.bonds.into_iter().enumerate() {
-                log.add_bond(span.index, site + at, &bond);
-                state.schmidt[site + at + 1] = bond.schmidt;
-            }
-            since_sweep += log.discarded[span.index];
+    let log = EvolutionLog::new(state, steps.len());
+    let mut course = Course { log, since_sweep: 0.0, steps, evolution, parallelism, cancel };
+    course.run(state, levels, &scratches.own, Some(tape))?;
+    Ok(course.log)
+}
+
+/// An evolution under way.
+struct Course<'a> {
+    log: EvolutionLog,
+    /// Weight discarded since the last sweep.
+    since_sweep: f64,
+    steps: &'a [Step],
+    evolution: &'a Evolution,
+    parallelism: Parallelism,
+    cancel: &'a Cancel,
+}
+
+impl Course<'_> {
+    fn run<T: Scalar>(
+        &mut self,
+        state: &mut Mps<T>,
+        levels: &[Range<usize>],
+        scratches: &ScratchPool<T>,
+        mut tape: Option<&mut Tape<T>>,
+    ) -> Result<()> {
+        let Self { log, since_sweep, steps, evolution, parallelism, cancel } = self;
+        let mut entries = state.n_entries();
+        let taped = tape.is_some();
+        for level in levels {
             if let Some(tape) = &mut tape {
-                tape.push(Record {
-                    step: span.index,
-                    tensors: span.tensors,
-                    left_schmidt: state.schmidt[site].clone(),
-                    cuts: update.cuts,
-                    left_scale: update.left_scale,
-                });
+                tape.begin_level(state);
+            }
+            let mut spans = Vec::new();
+            for index in level.clone() {
+                let step = &steps[index];
+                if let StepGate::One(u) = &step.gate {
+                    apply_one_site(&mut state.sites[step.site], u);
+                    continue;
+                }
+                let sites = step.site..step.site + step.gate.width();
+                let tensors: Vec<_> = state.sites[sites].iter_mut().map(take).collect();
+                entries -= tensors.iter().map(|tensor| tensor.entries.len()).sum::<usize>();
+                spans.push(Span { index, step, tensors });
+            }
+            let run = |span: &Span<'_, T>| -> Result<StepUpdate<T>> {
+                cancel.check()?;
+                span.run(&state.schmidt, evolution, taped, scratches, cancel)
+            };
+            let shared = *parallelism == Parallelism::Pool
+                && spans.len() > 1
+                && spans.iter().map(Span::flops).sum::<f64>() > WORTH_SHARING;
+            let updates: Vec<Result<StepUpdate<T>>> = if shared {
+                spans.par_iter().with_max_len(1).map(run).collect()
+            } else {
+                spans.iter().map(run).collect()
+            };
+            for (span, update) in spans.into_iter().zip(updates) {
+                let update = update?;
+                let site = span.step.site;
+                log.methods.add(update.methods);
+                state.log_norm_taken_out += update.log_norm_taken_out;
+                for (place, tensor) in state.sites[site..].iter_mut().zip(update.sites) {
+                    entries += tensor.entries.len();
+                    *place = tensor;
+                }
+                for (at, bond) in update.bonds.into_iter().enumerate() {
+                    log.add_bond(span.index, site + at, &bond);
+                    state.schmidt[site + at + 1] = bond.schmidt;
+                }
+                *since_sweep += log.discarded[span.index];
+                if let Some(tape) = &mut tape {
+                    tape.push(Record {
+                        step: span.index,
+                        tensors: span.tensors,
+                        left_schmidt: state.schmidt[site].clone(),
+                        cuts: update.cuts,
+                        left_scale: update.left_scale,
+                    });
+                }
+            }
+            log.peak_entries = log.peak_entries.max(entries);
+            check_size::<T>(entries, evolution)?;
+            if evolution.sweep_threshold.is_some_and(|threshold| *since_sweep > threshold) {
+                log.methods.add(canonicalise(state, cancel)?);
+                entries = state.n_entries();
+                log.sweeps += 1;
+                *since_sweep = 0.0;
             }
         }
-        log.peak_entries = log.peak_entries.max(entries);
-        check_size::<T>(entries, evolution)?;
-        if evolution.sweep_threshold.is_some_and(|threshold| since_sweep > threshold) {
-            log.methods.add(canonicalise(state, cancel)?);
-            entries = state.n_entries();
-            log.sweeps += 1;
-            since_sweep = 0.0;
-        }
+        Ok(())
     }
-    Ok(log)
 }
 
 /// A step on two sites or more, with the tensors it acts on.
@@ -248,7 +315,7 @@ impl<T: Scalar> Span<'_, T> {
         schmidt: &[Vec<f64>],
         evolution: &Evolution,
         keep_dropped: bool,
-        scratches: &Scratches<T>,
+        scratches: &ScratchPool<T>,
         cancel: &Cancel,
     ) -> Result<StepUpdate<T>> {
         let site = self.step.site;
@@ -278,7 +345,7 @@ impl<T: Scalar> Span<'_, T> {
                 // Everything in a chain step is in double precision.
                 let working = working_entries(&bonds, operator);
                 check_size::<T>(
-                    working.saturating_mul(size_of::<C64>() / size_of::<T>()),
+                    working.saturating_mul(size_of::<T::Double>() / size_of::<T>()),
                     evolution,
                 )?;
                 // Each site of the chain adds its own rounding: at cutoff 0 bonds would fill with it.

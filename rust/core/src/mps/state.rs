@@ -94,7 +94,12 @@ impl<T: Scalar> Mps<T> {
         Ok(state)
     }
 
-    /// The same state in another precision.
+    /// Whether no entry has an imaginary part.
+    pub(crate) fn is_real(&self) -> bool {
+        self.sites.iter().all(|site| site.entries.iter().all(|x| x.to_c64().im == 0.0))
+    }
+
+    /// The same state in another precision; a real one drops imaginary parts.
     #[must_use]
     pub fn cast<U: Scalar>(&self) -> Mps<U> {
         Mps {

@@ -8,10 +8,10 @@
 
 use crate::mps::two_site::CutRecord;
 use crate::mps::{Mps, SiteTensor};
-use crate::scalar::C64;
+use crate::scalar::Scalar;
 
 /// One step on two sites or more.
-pub(crate) struct Record<T> {
+pub(crate) struct Record<T: Scalar> {
     /// Position in the list of steps.
     pub step: usize,
     /// The tensors of its sites before it, from left to right.
@@ -19,17 +19,17 @@ pub(crate) struct Record<T> {
     /// Schmidt values on the bond left of them.
     pub left_schmidt: Vec<f64>,
     /// Its cuts, from left to right.
-    pub cuts: Vec<CutRecord>,
+    pub cuts: Vec<CutRecord<T::Double>>,
     /// Power of two that the leftmost tensor was multiplied by.
     pub left_scale: f64,
 }
 
-impl<T> Record<T> {
+impl<T: Scalar> Record<T> {
     fn bytes(&self) -> usize {
         let tensors = self.tensors.iter().map(|tensor| tensor.entries.len() * size_of::<T>());
         let cuts = self.cuts.iter().map(|cut| {
             let floats = cut.kept.len() + cut.dropped.weights.len();
-            cut.dropped.vectors.len() * size_of::<C64>() + floats * size_of::<f64>()
+            cut.dropped.vectors.len() * size_of::<T::Double>() + floats * size_of::<f64>()
         });
         let weights = self.left_schmidt.len() * size_of::<f64>();
         tensors.sum::<usize>() + cuts.sum::<usize>() + weights + size_of::<Self>()
@@ -44,7 +44,7 @@ pub(crate) struct Checkpoint<T> {
 }
 
 /// Records of the steps since the last checkpoint.
-pub(crate) struct Tape<T> {
+pub(crate) struct Tape<T: Scalar> {
     /// By level.
     pub levels: Vec<Vec<Record<T>>>,
     /// Those before the records, from the first, which is the beginning.
@@ -59,7 +59,7 @@ pub(crate) struct Tape<T> {
     budget: usize,
 }
 
-impl<T: Clone> Tape<T> {
+impl<T: Scalar> Tape<T> {
     /// For an evolution from `state` at `level`, with room for records of `budget` bytes.
     pub fn new(state: &Mps<T>, level: usize, budget: usize) -> Self {
         let beginning = Checkpoint { level, state: state.clone() };

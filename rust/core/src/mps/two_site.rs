@@ -18,17 +18,17 @@ use crate::scalar::{C64, Scalar};
 pub(crate) const SMALL_NORM: f64 = 1e-6;
 
 /// Buffers of a step, reused from step to step.
-pub struct Scratch<T> {
+pub struct Scratch<T: Scalar> {
     /// `C`, the merged and rotated pair: (2·left) × (2·right).
     merged: Vec<T>,
     /// `θ = diag(s)·C` in double precision.
-    weighted: Vec<C64>,
+    weighted: Vec<T::Double>,
     /// `Vᴴ` rounded to the state's precision.
     right: Vec<T>,
     pub(crate) workspace: Workspace,
 }
 
-impl<T> Default for Scratch<T> {
+impl<T: Scalar> Default for Scratch<T> {
     fn default() -> Self {
         Self {
             merged: Vec::new(),
@@ -39,18 +39,31 @@ impl<T> Default for Scratch<T> {
     }
 }
 
-/// Scratch buffers shared by the threads of a run: a step borrows one and gives it back.
+/// Scratch buffers shared by the threads of a run: for states of its type, and for as long as they
+/// are real.
+pub struct Scratches<T: Scalar> {
+    pub(crate) own: ScratchPool<T>,
+    pub(crate) real: ScratchPool<T::RealPart>,
+}
+
+impl<T: Scalar> Default for Scratches<T> {
+    fn default() -> Self {
+        Self { own: ScratchPool::default(), real: ScratchPool::default() }
+    }
+}
+
+/// Scratch buffers: a step borrows one and gives it back.
 ///
 /// Not thread-local: a thread that waits for other steps may be given one of them to run.
-pub struct Scratches<T>(Mutex<Vec<Scratch<T>>>);
+pub(crate) struct ScratchPool<T: Scalar>(Mutex<Vec<Scratch<T>>>);
 
-impl<T> Default for Scratches<T> {
+impl<T: Scalar> Default for ScratchPool<T> {
     fn default() -> Self {
         Self(Mutex::new(Vec::new()))
     }
 }
 
-impl<T> Scratches<T> {
+impl<T: Scalar> ScratchPool<T> {
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Scratch<T>) -> R) -> R {
         let free = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut scratch = free().pop().unwrap_or_default();
@@ -61,7 +74,7 @@ impl<T> Scratches<T> {
 }
 
 /// What one step leaves behind.
-pub(crate) struct StepUpdate<T> {
+pub(crate) struct StepUpdate<T: Scalar> {
     /// The tensors of the step's sites, from left to right.
     pub sites: Vec<SiteTensor<T>>,
     /// The bonds between them, from left to right.
@@ -72,7 +85,7 @@ pub(crate) struct StepUpdate<T> {
     /// Power of two that the leftmost tensor was multiplied by.
     pub left_scale: f64,
     /// What a derivative needs of each cut, from left to right; empty if it was not asked for.
-    pub cuts: Vec<CutRecord>,
+    pub cuts: Vec<CutRecord<T::Double>>,
 }
 
 /// What one step leaves on one bond.
@@ -86,7 +99,7 @@ pub(crate) struct BondUpdate {
 
 impl BondUpdate {
     /// That of a cut, which keeps its vectors.
-    pub fn take(cut: &mut Cut) -> Self {
+    pub fn take<W>(cut: &mut Cut<W>) -> Self {
         Self {
             schmidt: std::mem::take(&mut cut.schmidt),
             discarded: cut.discarded,
@@ -98,17 +111,17 @@ impl BondUpdate {
 }
 
 /// What the derivative of a cut needs besides the kept vectors, which are the tensor right of it.
-pub(crate) struct CutRecord {
+pub(crate) struct CutRecord<W = C64> {
     /// Squared singular values of the kept directions.
     pub kept: Vec<f64>,
-    pub dropped: Dropped,
+    pub dropped: Dropped<W>,
     /// Power of two that what goes on to the left was multiplied by.
     pub scale: f64,
 }
 
-impl CutRecord {
+impl<W> CutRecord<W> {
     /// That of a cut whose dropped directions were asked for.
-    pub fn take(cut: &mut Cut, scale: f64) -> Option<Self> {
+    pub fn take(cut: &mut Cut<W>, scale: f64) -> Option<Self> {
         let kept = cut.kept_weights();
         cut.dropped.take().map(|dropped| Self { kept, dropped, scale })
     }
@@ -133,7 +146,7 @@ pub(crate) fn apply_two_site<T: Scalar>(
     let (l, middle, r) = (left.left, left.right, right.right);
     let (rows, cols) = (2 * l, 2 * r);
     scratch.merged.resize(rows * cols, T::ZERO);
-    scratch.weighted.resize(rows * cols, C64::ZERO);
+    scratch.weighted.resize(rows * cols, T::Double::ZERO);
     // C[(l p), (q r)] = Σ_m B_i[l p m] · B_{i+1}[m q r]
     times(
         matrix_mut(&mut scratch.merged, rows, cols),
@@ -148,7 +161,7 @@ pub(crate) fn apply_two_site<T: Scalar>(
     let mut cut = truncate(theta, rank.saturating_mul(middle), truncation, &mut scratch.workspace)?;
     let kept = cut.rank();
     scratch.right.clear();
-    scratch.right.extend(cut.vectors.iter().map(|v| T::from_c64(*v)));
+    scratch.right.extend(cut.vectors.iter().map(|v| T::from_double(*v)));
 
     // B'_i[(l p), k] = Σ_{q r} C[(l p), (q r)] · conj(V[k, (q r)])
     let mut new_left = vec![T::ZERO; rows * kept];
@@ -158,15 +171,15 @@ pub(crate) fn apply_two_site<T: Scalar>(
         matrix(&scratch.right, cols, kept),
     );
     if truncation.keep_dropped && is_graded(&cut.schmidt) {
-        let mut exact: Vec<C64> = new_left.iter().map(|x| x.to_c64()).collect();
-        let weigh = |left: &[C64]| -> Vec<C64> {
-            left.iter().enumerate().map(|(at, x)| x * left_schmidt[at % l]).collect()
+        let mut exact: Vec<T::Double> = new_left.iter().map(|x| x.to_double()).collect();
+        let weigh = |left: &[T::Double]| -> Vec<T::Double> {
+            left.iter().enumerate().map(|(at, x)| x.scale(left_schmidt[at % l])).collect()
         };
         let weights = align(&mut exact, &mut cut.vectors, kept, weigh);
         cut.set_weights(&weights);
-        new_left = exact.into_iter().map(T::from_c64).collect();
+        new_left = exact.into_iter().map(T::from_double).collect();
         scratch.right.clear();
-        scratch.right.extend(cut.vectors.iter().map(|v| T::from_c64(*v)));
+        scratch.right.extend(cut.vectors.iter().map(|v| T::from_double(*v)));
     }
     let cuts = CutRecord::take(&mut cut, 1.0).into_iter().collect();
     let (mut log_norm_taken_out, mut left_scale) = (0.0, 1.0);
@@ -209,8 +222,8 @@ pub(crate) fn apply_two_site<T: Scalar>(
 /// Rounded tensors are no isometries, and equal gates on equal states miss by the same amount every
 /// time: at 1,000 sites a hundred long gates took 4e-3 off a norm that tells of truncations. What
 /// rounding does to the norm goes into the logarithm that is taken out.
-pub(crate) fn rounded_norm<T: Scalar>(exact: &[C64]) -> f64 {
-    exact.iter().map(|x| T::from_c64(*x).norm_sqr()).sum()
+pub(crate) fn rounded_norm<T: Scalar>(exact: &[T::Double]) -> f64 {
+    exact.iter().map(|x| T::from_double(*x).norm_sqr()).sum()
 }
 
 /// `Σ_{l x} s_l² |B[l x]|²`, l running fastest.
@@ -225,11 +238,12 @@ pub(crate) fn weighted_norm<T: Scalar>(entries: &[T], schmidt: &[f64]) -> f64 {
 /// the same amount every time that it acts, and such errors add up.
 fn rotate_and_weight<T: Scalar>(
     merged: &mut [T],
-    weighted: &mut [C64],
+    weighted: &mut [T::Double],
     l: usize,
     g: &[C64; 16],
     left_schmidt: &[f64],
 ) {
+    let g = g.map(T::Double::from_c64);
     for (block, out) in merged.chunks_exact_mut(4 * l).zip(weighted.chunks_exact_mut(4 * l)) {
         let (c00, rest) = block.split_at_mut(l);
         let (c10, rest) = rest.split_at_mut(l);
@@ -238,17 +252,17 @@ fn rotate_and_weight<T: Scalar>(
         let (w10, rest) = rest.split_at_mut(l);
         let (w01, w11) = rest.split_at_mut(l);
         for i in 0..l {
-            let [x00, x01, x10, x11] = [c00[i], c01[i], c10[i], c11[i]].map(T::to_c64);
+            let [x00, x01, x10, x11] = [c00[i], c01[i], c10[i], c11[i]].map(T::to_double);
             let y00 = g[0] * x00 + g[1] * x01 + g[2] * x10 + g[3] * x11;
             let y01 = g[4] * x00 + g[5] * x01 + g[6] * x10 + g[7] * x11;
             let y10 = g[8] * x00 + g[9] * x01 + g[10] * x10 + g[11] * x11;
             let y11 = g[12] * x00 + g[13] * x01 + g[14] * x10 + g[15] * x11;
-            [c00[i], c01[i], c10[i], c11[i]] = [y00, y01, y10, y11].map(T::from_c64);
+            [c00[i], c01[i], c10[i], c11[i]] = [y00, y01, y10, y11].map(T::from_double);
             let s = left_schmidt[i];
-            w00[i] = y00 * s;
-            w01[i] = y01 * s;
-            w10[i] = y10 * s;
-            w11[i] = y11 * s;
+            w00[i] = y00.scale(s);
+            w01[i] = y01.scale(s);
+            w10[i] = y10.scale(s);
+            w11[i] = y11.scale(s);
         }
     }
 }
@@ -271,13 +285,13 @@ pub(crate) fn rotate(merged: &mut [C64], l: usize, g: &[C64; 16]) {
 
 /// Applies a 2×2 (row-major) to one site tensor; a unitary leaves the form intact.
 pub(crate) fn apply_one_site<T: Scalar>(site: &mut SiteTensor<T>, u: &[C64; 4]) {
-    let l = site.left;
+    let (l, u) = (site.left, u.map(T::Double::from_c64));
     for block in site.entries.chunks_exact_mut(2 * l) {
         let (zero, one) = block.split_at_mut(l);
         for (a, b) in zero.iter_mut().zip(one) {
-            let (x, y) = (a.to_c64(), b.to_c64());
-            *a = T::from_c64(u[0] * x + u[1] * y);
-            *b = T::from_c64(u[2] * x + u[3] * y);
+            let (x, y) = (a.to_double(), b.to_double());
+            *a = T::from_double(u[0] * x + u[1] * y);
+            *b = T::from_double(u[2] * x + u[3] * y);
         }
     }
 }

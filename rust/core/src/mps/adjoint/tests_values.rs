@@ -18,7 +18,7 @@ const READOUTS: [Readout; 2] = [Readout::Local, Readout::State];
 
 /// Neither canonical nor normalised, with weights that have nothing to do with its tensors.
 fn state(seed: usize) -> Mps<C64> {
-    let numbers = |at: usize, count: usize| (seed + 100 * at..).take(count).map(probe);
+    let numbers = |at: usize, count: usize| (seed + 100 * at..).take(count).map(probe::<C64>);
     let site = |at: usize| {
         let (left, right) = (BONDS[at], BONDS[at + 1]);
         SiteTensor { left, right, entries: numbers(at, 2 * left * right).collect() }
@@ -68,7 +68,7 @@ struct Direction {
 
 impl Direction {
     fn new(seed: usize) -> Self {
-        let numbers = |at: usize, count: usize| (seed + 100 * at..).take(count).map(probe);
+        let numbers = |at: usize, count: usize| (seed + 100 * at..).take(count).map(probe::<C64>);
         let tensors = (0..N).map(|at| numbers(at, 2 * BONDS[at] * BONDS[at + 1]).collect());
         // The norm of the weights on the left end is no variable.
         let weights = (0..=N).map(|at| {
@@ -119,7 +119,7 @@ fn close(found: f64, expected: f64, what: &str) {
 fn turns_of_bonds_do_nothing(state: &Mps<C64>, cotangent: &Cotangent) {
     for (bond, side) in BONDS.into_iter().enumerate().take(N).skip(1) {
         let turn = |a: usize, b: usize| {
-            let x = |a: usize, b: usize| probe(7000 + a + side * b);
+            let x = |a: usize, b: usize| probe::<C64>(7000 + a + side * b);
             x(a, b) - x(b, a).conj()
         };
         let (left, right) = (&state.sites[bond - 1], &state.sites[bond]);
@@ -166,7 +166,7 @@ fn sums_of_words() -> Result<()> {
                 word_expectations(state, &words, readout, Parallelism::Sequential, &cancel)
             };
             let values = read(&state)?;
-            let weights: Vec<f64> = (0..words.len()).map(|at| probe(900 + at).re).collect();
+            let weights: Vec<f64> = (0..words.len()).map(|at| probe::<C64>(900 + at).re).collect();
             // Each alone, and all together.
             let lists = (0..words.len()).map(|at| vec![at]).chain([(0..words.len()).collect()]);
             for list in lists {
