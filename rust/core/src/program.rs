@@ -10,6 +10,7 @@ use crate::circuit::{Plan, PlannedStep, StepMatrix, StepTangents};
 use crate::error::Result;
 use crate::group::{Group, Settings};
 use crate::initial::InitialState;
+use crate::linalg::Expected;
 use crate::linalg::Truncation;
 use crate::mps::{
     Evolution, EvolutionLog, Mps, Parallelism, Scratches, Step, StepGate, SweepLog, Tape,
@@ -145,7 +146,7 @@ impl Start {
             cutoff: shared.settings.cutoff,
             noise_floor: T::NOISE_FLOOR,
             method: shared.settings.method,
-            small_weights_expected: false,
+            expected: Expected::Nothing,
             keep_dropped: false,
         };
         let initial = InitialState::of_row(group, row, plan, &truncation, shared.cancel)?;

@@ -8,7 +8,7 @@
 use core::iter::Sum;
 use core::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
 
-use faer::traits::ComplexField;
+use faer::traits::{ComplexField, RealField};
 use num_complex::Complex;
 
 /// Complex number in double precision.
@@ -35,7 +35,7 @@ pub trait Scalar:
     /// The same in single precision.
     type Single: Scalar;
     /// Its real part.
-    type RealPart: Scalar;
+    type RealPart: Scalar + RealField;
     /// 0.
     const ZERO: Self;
     /// 1.
@@ -180,38 +180,38 @@ real_scalar!(f64, 1e-15);
 real_scalar!(f32, 1e-7);
 
 impl Double for C64 {
-    #[inline(always)]
+    #[inline]
     fn of(re: f64) -> Self {
         C64::new(re, 0.0)
     }
-    #[inline(always)]
+    #[inline]
     fn re(self) -> f64 {
         self.re
     }
-    #[inline(always)]
+    #[inline]
     fn modulus(self) -> f64 {
         self.norm()
     }
-    #[inline(always)]
+    #[inline]
     fn finite(self) -> bool {
         self.is_finite()
     }
 }
 
 impl Double for f64 {
-    #[inline(always)]
+    #[inline]
     fn of(re: f64) -> Self {
         re
     }
-    #[inline(always)]
+    #[inline]
     fn re(self) -> f64 {
         self
     }
-    #[inline(always)]
+    #[inline]
     fn modulus(self) -> f64 {
         self.abs()
     }
-    #[inline(always)]
+    #[inline]
     fn finite(self) -> bool {
         self.is_finite()
     }

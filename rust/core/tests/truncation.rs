@@ -1,7 +1,9 @@
 //! Laws of every truncation method, on matrices of every awkward kind.
 #![allow(clippy::unwrap_used, clippy::panic)] // in a test a panic is the report
 
-use bondline::linalg::{Cut, Method, Truncation, Workspace, adjoint_times, matrix, matrix_mut};
+use bondline::linalg::{
+    Cut, Expected, Method, Truncation, Workspace, adjoint_times, matrix, matrix_mut,
+};
 use bondline::linalg::{times, truncate};
 use std::panic::AssertUnwindSafe;
 
@@ -16,7 +18,7 @@ fn policy(method: Method, limit: Option<usize>, cutoff: f64) -> Truncation {
         cutoff,
         noise_floor: 1e-15,
         method,
-        small_weights_expected: false,
+        expected: Expected::Nothing,
         keep_dropped: false,
     }
 }

@@ -244,6 +244,7 @@ pub fn settings(source: &Bound<'_, PyAny>) -> PyResult<Result<Settings, Error>> 
     let method: String = source.getattr("truncation")?.extract()?;
     let method = match method.as_str() {
         "auto" => Method::Auto,
+        "exact" => Method::Exact,
         "gram" => Method::Gram,
         "svd" => Method::Svd,
         _ => return Ok(Err(unknown("truncation", &method))),

@@ -68,6 +68,7 @@ impl GroupResult {
         let mut methods = MethodCounts::default();
         rows.iter().for_each(|row| methods.add(row.report.methods));
         let by_method = PyDict::new(py);
+        by_method.set_item("sketch", methods.sketch)?;
         by_method.set_item("gram", methods.gram)?;
         by_method.set_item("svd", methods.svd)?;
         by_method.set_item("fallback", methods.fallbacks)?;

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::gradient::reader::Reader;
 use crate::gradient::taped::Taped;
-use crate::linalg::{Method, Truncation, Workspace};
+use crate::linalg::{Expected, Method, Truncation, Workspace};
 use crate::mps::adjoint::{SecondState, times_sum};
 use crate::mps::{Evolution, Mps, Word, canonicalise, log_norm_squared};
 use crate::program::Shared;
@@ -128,7 +128,7 @@ impl Product<'_> {
             cutoff: CUTOFF,
             noise_floor: C64::NOISE_FLOOR,
             method: Method::Auto,
-            small_weights_expected: false,
+            expected: Expected::Nothing,
             keep_dropped: false,
         };
         let mut workspace = Workspace::default();

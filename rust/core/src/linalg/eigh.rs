@@ -11,10 +11,11 @@ use faer::linalg::householder::{
 };
 use faer::linalg::qr::no_pivoting::factor::recommended_block_size;
 use faer::prelude::default;
+use faer::traits::RealField;
 use faer::{Auto, Conj, Mat, Par, Spec};
 
 use super::{Workspace, matrix, matrix_mut, probe};
-use crate::scalar::Double;
+use crate::scalar::{Double, Scalar};
 
 /// A relative residual above this is a failed factorization, not rounding.
 const TOLERANCE: f64 = 1e-11;
@@ -39,11 +40,27 @@ pub fn leading_eigenpairs<W: Double>(
         return Some((vec![a[0].re()], vec![W::ONE; wanted]));
     }
     let check = ResidualCheck::prepare(a, n);
-    let block = recommended_block_size::<W>(n, n);
-    let mut reflectors = Mat::<W>::zeros(block, n - 1);
-    let request = tridiag::tridiag_in_place_scratch::<W>(n, Par::Seq, default())
-        .or(self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, parameters()))
-        .or(apply_scratch::<W>(n - 1, block, wanted));
+    let (values, vectors) = unchecked_eigenpairs(a, n, wanted, workspace)?;
+    check.passes(&values, &vectors).then_some((values, vectors))
+}
+
+/// [`leading_eigenpairs`] in any precision, for who checks what comes of them; n at least 2.
+pub(super) fn unchecked_eigenpairs<S: Scalar>(
+    a: &mut [S],
+    n: usize,
+    wanted: usize,
+    workspace: &mut Workspace,
+) -> Option<(Vec<f64>, Vec<S>)> {
+    let block = recommended_block_size::<S>(n, n);
+    let mut reflectors = Mat::<S>::zeros(block, n - 1);
+    let request = tridiag::tridiag_in_place_scratch::<S>(n, Par::Seq, default())
+        .or(self_adjoint_evd_scratch::<S::RealPart>(
+            n,
+            ComputeEigenvectors::Yes,
+            Par::Seq,
+            parameters(),
+        ))
+        .or(apply_scratch::<S>(n - 1, block, wanted));
     tridiag::tridiag_in_place(
         matrix_mut(a, n, n),
         reflectors.as_mut(),
@@ -51,12 +68,15 @@ pub fn leading_eigenpairs<W: Double>(
         workspace.stack(request),
         default(),
     );
-    let diagonal: Vec<f64> = (0..n).map(|i| a[i * n + i].re()).collect();
-    let below = |i: usize| a[i * n + i + 1];
-    let off_diagonal: Vec<f64> =
+    let real = |x: S::Double| S::RealPart::from_c64(x.to_c64());
+    let diagonal: Vec<S::RealPart> = (0..n).map(|i| real(a[i * n + i].to_double())).collect();
+    let below = |i: usize| a[i * n + i + 1].to_double();
+    let moduli: Vec<f64> =
         (0..n).map(|i| if i + 1 < n { below(i).modulus() } else { 0.0 }).collect();
-    let mut ascending = vec![0.0; n];
-    let mut real_vectors = vec![0.0; n * n];
+    let off_diagonal: Vec<S::RealPart> =
+        moduli.iter().map(|x| S::RealPart::from_c64((*x).to_c64())).collect();
+    let mut ascending = vec![<S::RealPart as Scalar>::ZERO; n];
+    let mut real_vectors = vec![<S::RealPart as Scalar>::ZERO; n * n];
     tridiagonal_self_adjoint_evd(
         DiagRef::from_slice(&diagonal),
         DiagRef::from_slice(&off_diagonal),
@@ -68,16 +88,19 @@ pub fn leading_eigenpairs<W: Double>(
     )
     .ok()?;
     // The phases that made the off-diagonal real.
-    let mut phases = vec![W::ONE; n];
+    let mut phases = vec![S::Double::ONE; n];
     for i in 0..n - 1 {
-        let modulus = off_diagonal[i];
-        phases[i + 1] =
-            if modulus == 0.0 { W::ONE } else { (phases[i] * below(i)).scale(1.0 / modulus) };
+        let modulus = moduli[i];
+        phases[i + 1] = if modulus == 0.0 {
+            S::Double::ONE
+        } else {
+            (phases[i] * below(i)).scale(1.0 / modulus)
+        };
     }
     let mut vectors = Vec::with_capacity(n * wanted);
     for column in (n - wanted..n).rev() {
-        let real = &real_vectors[column * n..(column + 1) * n];
-        vectors.extend(real.iter().zip(&phases).map(|(x, phase)| phase.scale(*x)));
+        let real = real_vectors[column * n..(column + 1) * n].iter().zip(&phases);
+        vectors.extend(real.map(|(x, phase)| S::from_double(phase.scale(x.to_c64().re))));
     }
     apply(
         matrix(a, n, n).submatrix(1, 0, n - 1, n - 1),
@@ -87,12 +110,12 @@ pub fn leading_eigenpairs<W: Double>(
         Par::Seq,
         workspace.stack(request),
     );
-    ascending.reverse();
-    check.passes(&ascending, &vectors).then_some((ascending, vectors))
+    let descending = ascending.iter().rev().map(|m| m.to_c64().re).collect();
+    Some((descending, vectors))
 }
 
-fn parameters() -> Spec<SelfAdjointEvdParams, f64> {
-    let defaults = <SelfAdjointEvdParams as Auto<f64>>::auto();
+fn parameters<R: RealField>() -> Spec<SelfAdjointEvdParams, R> {
+    let defaults = <SelfAdjointEvdParams as Auto<R>>::auto();
     SelfAdjointEvdParams { recursion_threshold: DIVIDE_FROM, ..defaults }.into()
 }
 

@@ -6,6 +6,7 @@
 mod eigh;
 mod gemm;
 mod qr;
+mod sketch;
 mod svd;
 mod truncate;
 
@@ -15,8 +16,9 @@ pub use gemm::{
     times, times_adjoint,
 };
 pub use qr::{ThinQr, thin_qr};
+pub(crate) use sketch::{Directions, SketchBuffers, sketch_size, sketched_directions};
 pub use svd::{RightFactors, right_singular_vectors};
-pub use truncate::{Cut, Dropped, Method, MethodCounts, Truncation, truncate};
+pub use truncate::{Cut, Dropped, Expected, Method, MethodCounts, Truncation, truncate};
 
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 

@@ -13,7 +13,7 @@ use faer::{Conj, Mat, Par};
 
 use super::{Workspace, matrix, matrix_mut, probe};
 use crate::error::{Error, Result};
-use crate::scalar::{C64, Double};
+use crate::scalar::{C64, Double, Scalar};
 
 /// A relative residual above this is a failed factorization, not rounding.
 const TOLERANCE: f64 = 1e-11;
@@ -62,35 +62,49 @@ fn householder<W: Double>(
 ) -> (Vec<W>, Vec<W>) {
     let k = rows.min(cols);
     let mut a = a[..rows * cols].to_vec();
-    let block = factor::recommended_block_size::<W>(rows, cols);
-    let mut reflectors = Mat::<W>::zeros(block, k);
-    let request = factor::qr_in_place_scratch::<W>(rows, cols, block, Par::Seq, default())
-        .or(apply_scratch::<W>(rows, block, k));
-    factor::qr_in_place(
-        matrix_mut(&mut a, rows, cols),
-        reflectors.as_mut(),
-        Par::Seq,
-        workspace.stack(request),
-        default(),
-    );
+    let mut q = vec![W::ZERO; rows * k];
+    orthonormal_columns(&mut a, &mut q, rows, cols, workspace);
     let mut r = vec![W::ZERO; k * cols];
     for col in 0..cols {
         let upper = k.min(col + 1);
         r[col * k..col * k + upper].copy_from_slice(&a[col * rows..col * rows + upper]);
     }
-    let mut q = vec![W::ZERO; rows * k];
+    (q, r)
+}
+
+/// Q of `a` in `q`, rows × min(rows, cols), in any precision and unchecked; R is what is left in the
+/// upper triangle of `a`.
+pub(super) fn orthonormal_columns<S: Scalar>(
+    a: &mut [S],
+    q: &mut [S],
+    rows: usize,
+    cols: usize,
+    workspace: &mut Workspace,
+) {
+    let k = rows.min(cols);
+    let block = factor::recommended_block_size::<S>(rows, cols);
+    let mut reflectors = Mat::<S>::zeros(block, k);
+    let request = factor::qr_in_place_scratch::<S>(rows, cols, block, Par::Seq, default())
+        .or(apply_scratch::<S>(rows, block, k));
+    factor::qr_in_place(
+        matrix_mut(a, rows, cols),
+        reflectors.as_mut(),
+        Par::Seq,
+        workspace.stack(request),
+        default(),
+    );
+    q.fill(S::ZERO);
     for diagonal in 0..k {
-        q[diagonal * rows + diagonal] = W::ONE;
+        q[diagonal * rows + diagonal] = S::ONE;
     }
     apply(
-        matrix(&a, rows, cols).subcols(0, k),
+        matrix(a, rows, cols).subcols(0, k),
         reflectors.as_ref(),
         Conj::No,
-        matrix_mut(&mut q, rows, k),
+        matrix_mut(q, rows, k),
         Par::Seq,
         workspace.stack(request),
     );
-    (q, r)
 }
 
 /// Gram-Schmidt, every column orthogonalised twice ("twice is enough", Kahan and Parlett). A column

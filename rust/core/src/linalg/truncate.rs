@@ -6,7 +6,7 @@
 //!   values below 1e-8 of the largest are noise.
 //! * **SVD**: where small weights decide the rank.
 //!
-//! `Method::Auto` takes the Gram result only if it kept nothing it cannot resolve and dropped
+//! (Two-site steps have a third, see [`super::sketch`].) `Method::Auto` takes the Gram result only if it kept nothing it cannot resolve and dropped
 //! nothing but what `limit` cuts or what the rank bound says is zero; else the SVD.
 
 use faer::MatRef;
@@ -52,12 +52,26 @@ const LIFELESS: f64 = 1e-17;
 /// How to find the leading right singular vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {
-    /// Gram where it is exact enough, SVD elsewhere.
+    /// A sketch where much is lost anyway, Gram where that is exact enough, SVD elsewhere.
     Auto,
+    /// As `Auto`, without sketches: the kept directions are the leading ones and depend smoothly on
+    /// θ, as derivatives demand.
+    Exact,
     /// Always Gram: drops what it cannot resolve, weights below 1e-14.
     Gram,
     /// Always the checked SVD.
     Svd,
+}
+
+/// What the weights of a truncation are expected to be. A hint: it chooses the cheapest way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// Nothing is known.
+    Nothing,
+    /// The smallest lie below what a Gram matrix resolves: the SVD comes first.
+    SmallWeights,
+    /// The limit cuts more than a sketch in single precision blurs.
+    Losses,
 }
 
 /// The policy of one truncation.
@@ -71,9 +85,8 @@ pub struct Truncation {
     pub noise_floor: f64,
     /// How to factorize.
     pub method: Method,
-    /// Whether the smallest weights are expected below what a Gram matrix resolves; then `Auto`
-    /// goes to the SVD at once. A hint: it changes the cost, not what is kept.
-    pub small_weights_expected: bool,
+    /// What is known of the weights beforehand.
+    pub expected: Expected,
     /// Whether the dropped directions are wanted, too, every weight resolved: a derivative needs them.
     pub keep_dropped: bool,
 }
@@ -85,6 +98,8 @@ pub struct MethodCounts {
     pub gram: usize,
     /// Through the SVD.
     pub svd: usize,
+    /// Through a sketch.
+    pub sketch: usize,
     /// Factorizations that failed their check and were done again another way.
     pub fallbacks: usize,
 }
@@ -94,6 +109,7 @@ impl MethodCounts {
     pub fn add(&mut self, other: Self) {
         self.gram += other.gram;
         self.svd += other.svd;
+        self.sketch += other.sketch;
         self.fallbacks += other.fallbacks;
     }
 }
@@ -171,7 +187,7 @@ pub fn truncate<W: Double>(
 ) -> Result<Cut<W>> {
     let bound = rank_bound.min(theta.nrows()).min(theta.ncols()).max(1);
     let gram_first = match policy.method {
-        Method::Auto => !policy.small_weights_expected,
+        Method::Auto | Method::Exact => policy.expected != Expected::SmallWeights,
         Method::Gram => true,
         Method::Svd => false,
     };
@@ -252,7 +268,7 @@ fn by_gram<W: Double>(
     let Some(choice) = choose_rank(&weights, bound, policy, floor) else {
         return Attempted::Unresolved;
     };
-    if policy.method == Method::Auto {
+    if policy.method != Method::Gram {
         // Noise floor and cutoff decide the rank only where they lie above the resolution; whether a
         // dropped weight is small or nothing, only the SVD can tell.
         let coarse = noise.max(policy.cutoff) >= GRAM_RESOLUTION && !policy.keep_dropped;

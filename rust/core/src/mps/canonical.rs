@@ -4,8 +4,8 @@
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::linalg::{
-    Cut, Method, MethodCounts, ThinQr, Truncation, Workspace, matrix, matrix_mut, thin_qr, times,
-    truncate,
+    Cut, Expected, Method, MethodCounts, ThinQr, Truncation, Workspace, matrix, matrix_mut,
+    thin_qr, times, truncate,
 };
 use crate::mps::{Mps, SiteTensor};
 use crate::scalar::{C64, Double, Scalar};
@@ -28,7 +28,7 @@ pub(crate) fn keeping_all(noise_floor: f64) -> Truncation {
         cutoff: 0.0,
         noise_floor,
         method: Method::Auto,
-        small_weights_expected: false,
+        expected: Expected::Nothing,
         keep_dropped: false,
     }
 }

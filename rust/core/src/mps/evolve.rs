@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::linalg::{Method, MethodCounts, Truncation};
+use crate::linalg::{Expected, Method, MethodCounts, Truncation};
 use crate::mps::chain::{apply_chain, working_entries};
 use crate::mps::tape::{Record, Tape};
 use crate::mps::two_site::{
@@ -19,6 +19,9 @@ use crate::scalar::{C64, Scalar};
 /// Schmidt weights at the middle bond below this foretell weights that a Gram matrix cannot
 /// resolve: measured on weakly entangling circuits, where nearly every Gram attempt was in vain.
 const SMALL_WEIGHT: f64 = 1e-12;
+/// A bond whose last cut, or a neighbour's, discarded this relative weight is expected to lose as much
+/// again: then a sketch in single precision, whose blur is 5e-10 a step, is exact enough.
+const MUCH: f64 = 1e-7;
 /// Below this many floating-point operations a level runs on one thread: handing out tasks would
 /// cost more.
 pub(crate) const WORTH_SHARING: f64 = 2e6;
@@ -151,7 +154,7 @@ impl EvolutionLog {
 
 /// Applies `steps` to `state`. `levels` are ranges of steps; within one, no two share a site.
 ///
-/// As long as state and gates are real, so is the arithmetic.
+/// Where tensors and gate are real, so is the arithmetic: half the work or less.
 ///
 /// # Errors
 /// [`Error::Interrupted`] soon after `cancel` is set, [`Error::Resource`] past `max_entries`,
@@ -165,28 +168,7 @@ pub fn evolve<T: Scalar>(
     scratches: &Scratches<T>,
     cancel: &Cancel,
 ) -> Result<EvolutionLog> {
-    let mut course = Course {
-        log: EvolutionLog::new(state, steps.len()),
-        since_sweep: 0.0,
-        steps,
-        evolution,
-        parallelism,
-        cancel,
-    };
-    let is_real = |level: &&Range<usize>| steps[(*level).clone()].iter().all(|s| s.gate.is_real());
-    let real_levels = if T::COMPLEX { levels.iter().take_while(is_real).count() } else { 0 };
-    let (real, others) = levels.split_at(real_levels);
-    let merges = |level: &Range<usize>| steps[level.clone()].iter().any(|s| s.gate.width() > 1);
-    let others = if real.iter().any(merges) && state.is_real() {
-        let mut real_state: Mps<T::RealPart> = state.cast();
-        course.run(&mut real_state, real, &scratches.real, None)?;
-        *state = real_state.cast();
-        others
-    } else {
-        levels
-    };
-    course.run(state, others, &scratches.own, None)?;
-    Ok(course.log)
+    run(state, (steps, levels), evolution, parallelism, scratches, None, cancel)
 }
 
 /// [`evolve`], and what a derivative needs of it on `tape`; there nothing may be swept.
@@ -199,97 +181,107 @@ pub(crate) fn evolve_on_tape<T: Scalar>(
     tape: &mut Tape<T>,
     cancel: &Cancel,
 ) -> Result<EvolutionLog> {
-    let log = EvolutionLog::new(state, steps.len());
-    let mut course = Course { log, since_sweep: 0.0, steps, evolution, parallelism, cancel };
-    course.run(state, levels, &scratches.own, Some(tape))?;
-    Ok(course.log)
+    run(state, (steps, levels), evolution, parallelism, scratches, Some(tape), cancel)
 }
 
-/// An evolution under way.
-struct Course<'a> {
-    log: EvolutionLog,
-    /// Weight discarded since the last sweep.
-    since_sweep: f64,
-    steps: &'a [Step],
-    evolution: &'a Evolution,
+/// What the steps so far tell of those to come.
+struct Course {
+    /// Whether the tensor of each site is real.
+    real: Vec<bool>,
+    /// Relative weight that the last cut of each bond (right of each site but the last) discarded.
+    lost_last: Vec<f64>,
+}
+
+fn run<T: Scalar>(
+    state: &mut Mps<T>,
+    (steps, levels): (&[Step], &[Range<usize>]),
+    evolution: &Evolution,
     parallelism: Parallelism,
-    cancel: &'a Cancel,
-}
-
-impl Course<'_> {
-    fn run<T: Scalar>(
-        &mut self,
-        state: &mut Mps<T>,
-        levels: &[Range<usize>],
-        scratches: &ScratchPool<T>,
-        mut tape: Option<&mut Tape<T>>,
-    ) -> Result<()> {
-        let Self { log, since_sweep, steps, evolution, parallelism, cancel } = self;
-        let mut entries = state.n_entries();
-        let taped = tape.is_some();
-        for level in levels {
+    scratches: &Scratches<T>,
+    mut tape: Option<&mut Tape<T>>,
+    cancel: &Cancel,
+) -> Result<EvolutionLog> {
+    let mut log = EvolutionLog::new(state, steps.len());
+    let mut course = Course {
+        real: state.sites.iter().map(SiteTensor::is_real).collect(),
+        lost_last: vec![0.0; state.n_sites() - 1],
+    };
+    let mut entries = state.n_entries();
+    let mut since_sweep = 0.0;
+    let taped = tape.is_some();
+    for level in levels {
+        if let Some(tape) = &mut tape {
+            tape.begin_level(state);
+        }
+        let mut spans = Vec::new();
+        for index in level.clone() {
+            let step = &steps[index];
+            if let StepGate::One(u) = &step.gate {
+                apply_one_site(&mut state.sites[step.site], u);
+                course.real[step.site] &= step.gate.is_real();
+                continue;
+            }
+            let sites = step.site..step.site + step.gate.width();
+            let real = step.gate.is_real() && course.real[sites.clone()].iter().all(|x| *x);
+            course.real[sites.clone()].fill(real);
+            let tensors: Vec<_> = state.sites[sites].iter_mut().map(take).collect();
+            entries -= tensors.iter().map(|tensor| tensor.entries.len()).sum::<usize>();
+            spans.push(Span { index, step, tensors, real });
+        }
+        let run = |span: &Span<'_, T>| -> Result<StepUpdate<T>> {
+            cancel.check()?;
+            span.run(&state.schmidt, &course.lost_last, evolution, taped, scratches, cancel)
+        };
+        let shared = parallelism == Parallelism::Pool
+            && spans.len() > 1
+            && spans.iter().map(Span::flops).sum::<f64>() > WORTH_SHARING;
+        let updates: Vec<Result<StepUpdate<T>>> = if shared {
+            spans.par_iter().with_max_len(1).map(run).collect()
+        } else {
+            spans.iter().map(run).collect()
+        };
+        for (span, update) in spans.into_iter().zip(updates) {
+            let update = update?;
+            let site = span.step.site;
+            log.methods.add(update.methods);
+            state.log_norm_taken_out += update.log_norm_taken_out;
+            for (place, tensor) in state.sites[site..].iter_mut().zip(update.sites) {
+                entries += tensor.entries.len();
+                *place = tensor;
+            }
+            for (at, bond) in update.bonds.into_iter().enumerate() {
+                log.add_bond(span.index, site + at, &bond);
+                course.lost_last[site + at] = bond.discarded;
+                state.schmidt[site + at + 1] = bond.schmidt;
+            }
+            since_sweep += log.discarded[span.index];
             if let Some(tape) = &mut tape {
-                tape.begin_level(state);
-            }
-            let mut spans = Vec::new();
-            for index in level.clone() {
-                let step = &steps[index];
-                if let StepGate::One(u) = &step.gate {
-                    apply_one_site(&mut state.sites[step.site], u);
-                    continue;
-                }
-                let sites = step.site..step.site + step.gate.width();
-                let tensors: Vec<_> = state.sites[sites].iter_mut().map(take).collect();
-                entries -= tensors.iter().map(|tensor| tensor.entries.len()).sum::<usize>();
-                spans.push(Span { index, step, tensors });
-            }
-            let run = |span: &Span<'_, T>| -> Result<StepUpdate<T>> {
-                cancel.check()?;
-                span.run(&state.schmidt, evolution, taped, scratches, cancel)
-            };
-            let shared = *parallelism == Parallelism::Pool
-                && spans.len() > 1
-                && spans.iter().map(Span::flops).sum::<f64>() > WORTH_SHARING;
-            let updates: Vec<Result<StepUpdate<T>>> = if shared {
-                spans.par_iter().with_max_len(1).map(run).collect()
-            } else {
-                spans.iter().map(run).collect()
-            };
-            for (span, update) in spans.into_iter().zip(updates) {
-                let update = update?;
-                let site = span.step.site;
-                log.methods.add(update.methods);
-                state.log_norm_taken_out += update.log_norm_taken_out;
-                for (place, tensor) in state.sites[site..].iter_mut().zip(update.sites) {
-                    entries += tensor.entries.len();
-                    *place = tensor;
-                }
-                for (at, bond) in update.bonds.into_iter().enumerate() {
-                    log.add_bond(span.index, site + at, &bond);
-                    state.schmidt[site + at + 1] = bond.schmidt;
-                }
-                *since_sweep += log.discarded[span.index];
-                if let Some(tape) = &mut tape {
-                    tape.push(Record {
-                        step: span.index,
-                        tensors: span.tensors,
-                        left_schmidt: state.schmidt[site].clone(),
-                        cuts: update.cuts,
-                        left_scale: update.left_scale,
-                    });
-                }
-            }
-            log.peak_entries = log.peak_entries.max(entries);
-            check_size::<T>(entries, evolution)?;
-            if evolution.sweep_threshold.is_some_and(|threshold| *since_sweep > threshold) {
-                log.methods.add(canonicalise(state, cancel)?);
-                entries = state.n_entries();
-                log.sweeps += 1;
-                *since_sweep = 0.0;
+                tape.push(Record {
+                    step: span.index,
+                    tensors: span.tensors,
+                    left_schmidt: state.schmidt[site].clone(),
+                    cuts: update.cuts,
+                    left_scale: update.left_scale,
+                });
             }
         }
-        Ok(())
+        log.peak_entries = log.peak_entries.max(entries);
+        check_size::<T>(entries, evolution)?;
+        if evolution.sweep_threshold.is_some_and(|threshold| since_sweep > threshold) {
+            if course.real.iter().all(|real| *real) {
+                let mut real_state: Mps<T::RealPart> = state.cast();
+                log.methods.add(canonicalise(&mut real_state, cancel)?);
+                *state = real_state.cast();
+            } else {
+                log.methods.add(canonicalise(state, cancel)?);
+                course.real.fill(false);
+            }
+            entries = state.n_entries();
+            log.sweeps += 1;
+            since_sweep = 0.0;
+        }
     }
+    Ok(log)
 }
 
 /// A step on two sites or more, with the tensors it acts on.
@@ -297,6 +289,8 @@ struct Span<'a, T> {
     index: usize,
     step: &'a Step,
     tensors: Vec<SiteTensor<T>>,
+    /// Whether tensors and gate have no imaginary parts.
+    real: bool,
 }
 
 impl<T: Scalar> Span<'_, T> {
@@ -313,11 +307,40 @@ impl<T: Scalar> Span<'_, T> {
     fn run(
         &self,
         schmidt: &[Vec<f64>],
+        lost_last: &[f64],
         evolution: &Evolution,
         keep_dropped: bool,
-        scratches: &ScratchPool<T>,
+        scratches: &Scratches<T>,
         cancel: &Cancel,
     ) -> Result<StepUpdate<T>> {
+        let apply = Apply { step: self.step, schmidt, lost_last, evolution, keep_dropped, cancel };
+        if self.real && T::COMPLEX {
+            let tensors: Vec<SiteTensor<T::RealPart>> =
+                self.tensors.iter().map(SiteTensor::cast).collect();
+            Ok(apply.to(&tensors, &scratches.real)?.cast())
+        } else {
+            apply.to(&self.tensors, &scratches.own)
+        }
+    }
+}
+
+/// One step on two sites or more, and what it needs besides the tensors.
+struct Apply<'a> {
+    step: &'a Step,
+    schmidt: &'a [Vec<f64>],
+    lost_last: &'a [f64],
+    evolution: &'a Evolution,
+    keep_dropped: bool,
+    cancel: &'a Cancel,
+}
+
+impl Apply<'_> {
+    fn to<T: Scalar>(
+        &self,
+        tensors: &[SiteTensor<T>],
+        scratches: &ScratchPool<T>,
+    ) -> Result<StepUpdate<T>> {
+        let Self { schmidt, lost_last, evolution, keep_dropped, cancel, .. } = *self;
         let site = self.step.site;
         let truncation = |bond: usize| {
             let smallest = schmidt[bond].last().map_or(1.0, |s| s * s);
@@ -326,12 +349,18 @@ impl<T: Scalar> Span<'_, T> {
                 cutoff: evolution.cutoff,
                 noise_floor: T::NOISE_FLOOR,
                 method: evolution.method,
-                small_weights_expected: smallest < SMALL_WEIGHT,
+                expected: if smallest < SMALL_WEIGHT {
+                    Expected::SmallWeights
+                } else if around(lost_last, bond - 1).any(|lost| *lost >= MUCH) {
+                    Expected::Losses
+                } else {
+                    Expected::Nothing
+                },
                 keep_dropped,
             }
         };
         let s = &schmidt[site];
-        match (&self.step.gate, self.tensors.as_slice()) {
+        match (&self.step.gate, tensors) {
             (StepGate::Two(gate, rank), [left, right]) => {
                 check_size::<T>(4 * left.left * right.right, evolution)?;
                 let truncation = truncation(site + 1);
@@ -360,6 +389,12 @@ impl<T: Scalar> Span<'_, T> {
             _ => Err(Error::Internal("a step holds the tensors of another".to_owned())),
         }
     }
+}
+
+/// What the last cuts of a bond and of its neighbours discarded: all of them lie in the past of a step
+/// across that bond, as they share its sites.
+fn around(lost_last: &[f64], bond: usize) -> impl Iterator<Item = &f64> {
+    lost_last[bond.saturating_sub(1)..(bond + 2).min(lost_last.len())].iter()
 }
 
 fn take<T>(site: &mut SiteTensor<T>) -> SiteTensor<T> {

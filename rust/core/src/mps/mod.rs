@@ -26,6 +26,7 @@ mod overlap;
 mod prefix;
 mod project;
 mod sample;
+mod sketched_cut;
 mod spectrum;
 mod state;
 mod tape;

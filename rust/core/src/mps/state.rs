@@ -18,7 +18,12 @@ pub struct SiteTensor<T> {
 }
 
 impl<T: Scalar> SiteTensor<T> {
-    /// The same tensor in another precision.
+    /// Whether no entry has an imaginary part.
+    pub(crate) fn is_real(&self) -> bool {
+        !T::COMPLEX || self.entries.iter().all(|x| x.to_c64().im == 0.0)
+    }
+
+    /// The same tensor in another precision; a real one drops imaginary parts.
     pub(crate) fn cast<U: Scalar>(&self) -> SiteTensor<U> {
         let entries = self.entries.iter().map(|x| U::from_c64(x.to_c64()));
         SiteTensor { left: self.left, right: self.right, entries: entries.collect() }
@@ -92,11 +97,6 @@ impl<T: Scalar> Mps<T> {
         super::canonicalise(&mut state, &Cancel::default())?;
         state.log_norm_taken_out = 0.0;
         Ok(state)
-    }
-
-    /// Whether no entry has an imaginary part.
-    pub(crate) fn is_real(&self) -> bool {
-        self.sites.iter().all(|site| site.entries.iter().all(|x| x.to_c64().im == 0.0))
     }
 
     /// The same state in another precision; a real one drops imaginary parts.

@@ -8,10 +8,12 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::Result;
 use crate::linalg::{
-    Cut, Dropped, MethodCounts, Truncation, Workspace, matrix, matrix_mut, times, truncate,
+    Cut, Dropped, MethodCounts, SketchBuffers, Truncation, Workspace, matrix, matrix_mut, times,
+    truncate,
 };
 use crate::mps::SiteTensor;
 use crate::mps::align::{align, is_graded};
+use crate::mps::sketched_cut::{Sketched, sketched_cut};
 use crate::scalar::{C64, Scalar};
 
 /// Squared norm below which a power of two is taken out of the left tensor.
@@ -22,9 +24,10 @@ pub struct Scratch<T: Scalar> {
     /// `C`, the merged and rotated pair: (2·left) × (2·right).
     merged: Vec<T>,
     /// `θ = diag(s)·C` in double precision.
-    weighted: Vec<T::Double>,
+    pub(super) weighted: Vec<T::Double>,
     /// `Vᴴ` rounded to the state's precision.
-    right: Vec<T>,
+    pub(super) right: Vec<T>,
+    pub(super) buffers: SketchBuffers<<T::Double as Scalar>::Single>,
     pub(crate) workspace: Workspace,
 }
 
@@ -34,6 +37,7 @@ impl<T: Scalar> Default for Scratch<T> {
             merged: Vec::new(),
             weighted: Vec::new(),
             right: Vec::new(),
+            buffers: SketchBuffers::default(),
             workspace: Workspace::default(),
         }
     }
@@ -86,6 +90,31 @@ pub(crate) struct StepUpdate<T: Scalar> {
     pub left_scale: f64,
     /// What a derivative needs of each cut, from left to right; empty if it was not asked for.
     pub cuts: Vec<CutRecord<T::Double>>,
+}
+
+impl<U: Scalar> StepUpdate<U> {
+    /// The same in numbers of another type.
+    pub fn cast<T: Scalar>(self) -> StepUpdate<T> {
+        let wide = |x: &U::Double| T::Double::from_c64(x.to_c64());
+        let cuts = self.cuts.into_iter().map(|cut| CutRecord {
+            kept: cut.kept,
+            scale: cut.scale,
+            dropped: Dropped {
+                vectors: cut.dropped.vectors.iter().map(wide).collect(),
+                weights: cut.dropped.weights,
+                corner: cut.dropped.corner,
+                graded: cut.dropped.graded,
+            },
+        });
+        StepUpdate {
+            sites: self.sites.iter().map(SiteTensor::cast).collect(),
+            bonds: self.bonds,
+            log_norm_taken_out: self.log_norm_taken_out,
+            methods: self.methods,
+            left_scale: self.left_scale,
+            cuts: cuts.collect(),
+        }
+    }
 }
 
 /// What one step leaves on one bond.
@@ -157,19 +186,19 @@ pub(crate) fn apply_two_site<T: Scalar>(
     // the cut optimal for the whole state, not for this pair.
     rotate_and_weight(&mut scratch.merged, &mut scratch.weighted, l, gate, left_schmidt);
 
-    let theta = matrix(&scratch.weighted, rows, cols);
-    let mut cut = truncate(theta, rank.saturating_mul(middle), truncation, &mut scratch.workspace)?;
+    let bound = rank.saturating_mul(middle);
+    let sketched = sketched_cut(left_schmidt, (rows, cols), bound, truncation, scratch);
+    let (mut cut, mut new_left) = match sketched {
+        Sketched::Taken(cut, left) => (cut, left),
+        Sketched::Not { tried } => {
+            let theta = matrix(&scratch.weighted, rows, cols);
+            let mut cut = truncate(theta, bound, truncation, &mut scratch.workspace)?;
+            cut.methods.fallbacks += usize::from(tried);
+            let left = scratch.project(&cut.vectors, (rows, cols));
+            (cut, left)
+        }
+    };
     let kept = cut.rank();
-    scratch.right.clear();
-    scratch.right.extend(cut.vectors.iter().map(|v| T::from_double(*v)));
-
-    // B'_i[(l p), k] = Σ_{q r} C[(l p), (q r)] · conj(V[k, (q r)])
-    let mut new_left = vec![T::ZERO; rows * kept];
-    times(
-        matrix_mut(&mut new_left, rows, kept),
-        matrix(&scratch.merged, rows, cols),
-        matrix(&scratch.right, cols, kept),
-    );
     if truncation.keep_dropped && is_graded(&cut.schmidt) {
         let mut exact: Vec<T::Double> = new_left.iter().map(|x| x.to_double()).collect();
         let weigh = |left: &[T::Double]| -> Vec<T::Double> {
@@ -215,6 +244,26 @@ pub(crate) fn apply_two_site<T: Scalar>(
         left_scale,
         cuts,
     })
+}
+
+impl<T: Scalar> Scratch<T> {
+    /// `B'_i[(l p), k] = Σ_{q r} C[(l p), (q r)] · conj(V[k, (q r)])`, and `Vᴴ` rounded in `right`.
+    pub(super) fn project(
+        &mut self,
+        vectors: &[T::Double],
+        (rows, cols): (usize, usize),
+    ) -> Vec<T> {
+        let kept = vectors.len() / cols;
+        self.right.clear();
+        self.right.extend(vectors.iter().map(|v| T::from_double(*v)));
+        let mut left = vec![T::ZERO; rows * kept];
+        times(
+            matrix_mut(&mut left, rows, kept),
+            matrix(&self.merged, rows, cols),
+            matrix(&self.right, cols, kept),
+        );
+        left
+    }
 }
 
 /// Squared norm of numbers after rounding.

@@ -1,6 +1,6 @@
 //! Where a limit cuts, and what is told of the directions behind the cut.
 
-use super::{Method, Truncation, choose_rank, clear_cut, gap_at, truncate};
+use super::{Expected, Method, Truncation, choose_rank, clear_cut, gap_at, truncate};
 use crate::error::Result;
 use crate::linalg::{Workspace, matrix};
 use crate::scalar::C64;
@@ -48,7 +48,7 @@ fn policy(limit: Option<usize>, cutoff: f64) -> Truncation {
         cutoff,
         noise_floor: 1e-15,
         method: Method::Auto,
-        small_weights_expected: false,
+        expected: Expected::Nothing,
         keep_dropped: true,
     }
 }

@@ -6,7 +6,7 @@
 use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::linalg::{
-    Method, Truncation, Workspace, matrix, probe, right_singular_vectors, truncate,
+    Expected, Method, Truncation, Workspace, matrix, probe, right_singular_vectors, truncate,
 };
 use crate::mps::SiteTensor;
 use crate::mps::adjoint::chain::{ChainFactors, ChainTangents};
@@ -101,7 +101,7 @@ fn cut_all(t: Vec<C64>, f: &[C64], after: &[SiteTensor<C64>]) -> Result<Left> {
             cutoff: 0.0,
             noise_floor: 1e-15,
             method: Method::Svd,
-            small_weights_expected: true,
+            expected: Expected::SmallWeights,
             keep_dropped: false,
         };
         let bound = rows.min(columns);
@@ -170,7 +170,7 @@ fn policy(limit: Option<usize>) -> Truncation {
         cutoff: 1e-18,
         noise_floor: 1e-15,
         method: Method::Auto,
-        small_weights_expected: false,
+        expected: Expected::Nothing,
         keep_dropped: true,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cancel::Cancel;
 use crate::error::Result;
-use crate::linalg::{Method, Truncation, Workspace, probe};
+use crate::linalg::{Expected, Method, Truncation, Workspace, probe};
 use crate::local_operator::LocalOperator;
 use crate::mps::adjoint::{Cotangent, times_sum, variance_cotangent, word_cotangent};
 use crate::mps::{
@@ -265,7 +265,7 @@ fn sums_of_words_times_a_state() -> Result<()> {
             cutoff: 1e-26,
             noise_floor: 1e-15,
             method: Method::Auto,
-            small_weights_expected: false,
+            expected: Expected::Nothing,
             keep_dropped: false,
         };
         let sum: Vec<(f64, &Word)> = terms.iter().map(|(c, at)| (*c, &words[*at])).collect();

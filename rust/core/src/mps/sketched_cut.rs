@@ -1,0 +1,135 @@
+//! The cut of a two-site step by a sketch: where much is lost anyway, three fifths of the cost.
+//!
+//! The sketch says which directions are kept; everything that is told of them is computed from them in
+//! double precision, so that weights and losses are right however good the sketch.
+
+use crate::linalg::{
+    Cut, Directions, Expected, Method, MethodCounts, Truncation, probe, sketch_size,
+    sketched_directions,
+};
+use crate::mps::two_site::{Scratch, weighted_norm};
+use crate::scalar::Scalar;
+
+/// Limits from which a sketch is faster than a Gram matrix.
+const SKETCH_FROM: usize = 48;
+/// Relative weight that a step must discard for a sketch: it blurs the state by about 5e-10.
+const LEAST_LOSS: f64 = 1e-7;
+/// The directions of a sketch are not quite those of the weights. What that leaves off the diagonal
+/// must be small beside what is discarded: this share of it.
+const NEARLY: f64 = 0.1;
+/// What came of a sketch.
+pub(super) enum Sketched<T: Scalar> {
+    /// The cut and the new left tensor.
+    Taken(Cut<T::Double>, Vec<T>),
+    /// None was worth trying, or it was not good enough.
+    Not { tried: bool },
+}
+
+/// Truncates θ by a sketch where that is allowed, much faster and as good: the limit cuts at least
+/// [`LEAST_LOSS`], and more directions are dropped than the sketch takes besides those it keeps.
+pub(super) fn sketched_cut<T: Scalar>(
+    left_schmidt: &[f64],
+    (rows, cols): (usize, usize),
+    bound: usize,
+    truncation: &Truncation,
+    scratch: &mut Scratch<T>,
+) -> Sketched<T> {
+    let allowed = truncation.method == Method::Auto && !truncation.keep_dropped;
+    let Some(kept) = truncation.limit.filter(|limit| {
+        allowed && truncation.expected == Expected::Losses && *limit >= SKETCH_FROM
+    }) else {
+        return Sketched::Not { tried: false };
+    };
+    if bound.min(rows).min(cols) <= sketch_size(kept) {
+        return Sketched::Not { tried: false };
+    }
+    let Scratch { weighted, workspace, buffers, .. } = scratch;
+    let Some(Directions { mut vectors, gap }) =
+        sketched_directions(weighted, (rows, cols), kept, buffers, workspace)
+    else {
+        return Sketched::Not { tried: true };
+    };
+    let mut left = scratch.project(&vectors, (rows, cols));
+    // m_k = Σ_{l p} s_l² |B'_i[l p k]|², in double precision and of the directions as they are.
+    let mut weights: Vec<f64> =
+        left.chunks_exact(rows).map(|column| weighted_norm(column, left_schmidt)).collect();
+    let total: f64 = scratch.weighted.iter().map(|x| x.norm_sqr()).sum();
+    let kept_weight: f64 = weights.iter().sum();
+    let discarded = 1.0 - kept_weight / total;
+    if !(discarded >= LEAST_LOSS
+        && is_diagonal(&left, left_schmidt, &weights, NEARLY * discarded * total))
+    {
+        return Sketched::Not { tried: true };
+    }
+    sort_by_weight(&mut weights, &mut vectors, &mut left);
+    if weights[kept - 1] <= truncation.noise_floor.powi(2) * weights[0] {
+        return Sketched::Not { tried: true };
+    }
+    scratch.right.clear();
+    scratch.right.extend(vectors.iter().map(|v| T::from_double(*v)));
+    let cut = Cut {
+        vectors,
+        schmidt: weights.iter().map(|m| (m / kept_weight).sqrt()).collect(),
+        discarded,
+        total_weight: total,
+        saturated: true,
+        gap,
+        shifted: false,
+        methods: MethodCounts { sketch: 1, ..MethodCounts::default() },
+        dropped: None,
+    };
+    Sketched::Taken(cut, left)
+}
+
+/// Whether `X = diag(s) B'` has columns of the squared lengths `weights` that are orthogonal up to
+/// `tolerance`, the Frobenius norm of `E = XᴴX − diag(m)` as far as one fixed random vector tells it:
+/// `|E y| / |y| · √k`.
+fn is_diagonal<T: Scalar>(
+    left: &[T],
+    left_schmidt: &[f64],
+    weights: &[f64],
+    tolerance: f64,
+) -> bool {
+    let rows = left.len() / weights.len();
+    let l = left_schmidt.len();
+    let mut mixed = vec![T::Double::ZERO; rows];
+    for (k, column) in left.chunks_exact(rows).enumerate() {
+        let y = probe::<T::Double>(k);
+        mixed.iter_mut().zip(column).for_each(|(mix, x)| *mix += x.to_double() * y);
+    }
+    mixed
+        .iter_mut()
+        .enumerate()
+        .for_each(|(at, mix)| *mix = mix.scale(left_schmidt[at % l].powi(2)));
+    let (mut residual, mut size) = (0.0, 0.0);
+    for ((k, column), weight) in left.chunks_exact(rows).enumerate().zip(weights) {
+        let y = probe::<T::Double>(k);
+        let image: T::Double =
+            column.iter().zip(&mixed).map(|(x, mix)| x.to_double().conj() * *mix).sum();
+        residual += (image - y.scale(*weight)).norm_sqr();
+        size += y.norm_sqr();
+    }
+    (residual * weights.len() as f64 / size).sqrt() <= tolerance
+}
+
+/// Descending weights, with the columns that belong to them.
+fn sort_by_weight<W: Copy, T: Copy>(
+    weights: &mut Vec<f64>,
+    vectors: &mut Vec<W>,
+    left: &mut Vec<T>,
+) {
+    if weights.is_sorted_by(|a, b| a >= b) {
+        return;
+    }
+    let kept = weights.len();
+    let mut order: Vec<usize> = (0..kept).collect();
+    order.sort_by(|a, b| weights[*b].total_cmp(&weights[*a]));
+    *weights = order.iter().map(|k| weights[*k]).collect();
+    *vectors = columns_in(&order, vectors);
+    *left = columns_in(&order, left);
+}
+
+fn columns_in<X: Copy>(order: &[usize], columns: &[X]) -> Vec<X> {
+    let rows = columns.len() / order.len();
+    order.iter().flat_map(|k| columns[k * rows..(k + 1) * rows].iter().copied()).collect()
+}
