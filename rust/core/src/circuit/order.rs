@@ -1,5 +1,6 @@
 //! Which wire starts on which site.
 
+use super::fans::Gathered;
 use super::layout::{Layout, lay_out};
 use super::route::Routing;
 use super::settings::{Ordering, PlanSettings};
@@ -10,6 +11,12 @@ use crate::error::{Error, Result};
 /// the ranks, not from true bond dimensions, so a small gain on paper is none; and in the given
 /// order the bonds of a report are those that the user thinks of.
 const CLEARLY_CHEAPER: f64 = 0.9;
+
+/// A layout with fans moves few wires, and so keeps what is near in the circuit near on the chain: that
+/// is worth more than the bounds of ranks tell. Without fans the cost must be below this share.
+const WITHOUT_FANS: f64 = 0.25;
+/// Gates that make a fan: fewer are as well routed one by one.
+const LEAST_IN_FAN: usize = 3;
 
 /// Lays the circuit out in the order that `settings` asks for.
 pub(super) fn lay_out_in_order(structure: &Structure, settings: &PlanSettings) -> Result<Layout> {
@@ -23,46 +30,94 @@ pub(super) fn lay_out_in_order(structure: &Structure, settings: &PlanSettings) -
         Ordering::Auto => with_loaded_in_order(given, structure.loaded()),
     };
     check_loaded(&order, structure.loaded())?;
-    let layout = cheaper_routing(structure, &order, settings);
+    let mut search = Search::new(structure, settings);
+    search.try_order(&order, 1.0);
     // Without detours, every gate acts on neighbours already. Tensors allow no other order: it
     // would tear their chain apart.
-    if settings.ordering != Ordering::Auto || layout.detours == 0 || structure.loaded().ordered {
-        return Ok(layout);
+    let found = |search: &Search| search.best.as_ref().is_some_and(|best| best.detours == 0);
+    if settings.ordering == Ordering::Auto && !found(&search) && !structure.loaded().ordered {
+        search.try_order(&reverse_cuthill_mckee(structure), CLEARLY_CHEAPER);
     }
-    let other = cheaper_routing(structure, &reverse_cuthill_mckee(structure), settings);
-    let clearly = other.cost.flops < CLEARLY_CHEAPER * layout.cost.flops;
-    Ok(if clearly { other } else { layout })
+    search.best.ok_or_else(|| Error::Internal("a circuit found no layout".to_owned()))
 }
 
-/// Routes with and without look-ahead, forwards and where the start is free backwards, too, and keeps
-/// the cheapest.
-fn cheaper_routing(structure: &Structure, order: &[u32], settings: &PlanSettings) -> Layout {
-    let mut routing = Routing {
-        limit: settings.max_bond_dim,
-        look_ahead: false,
-        restore_order: settings.restore_order,
-        backwards: false,
-    };
-    let mut best = lay_out(structure, order, routing);
-    if best.detours == 0 {
-        return best;
+/// The cheapest layout so far.
+struct Search<'a> {
+    structure: &'a Structure,
+    settings: &'a PlanSettings,
+    single: Gathered,
+    with_fans: Gathered,
+    /// The cost of the cheapest layout with fans.
+    least_fans: f64,
+    best: Option<Layout>,
+}
+
+impl<'a> Search<'a> {
+    fn new(structure: &'a Structure, settings: &'a PlanSettings) -> Self {
+        let single = Gathered::single(structure);
+        let with_fans = Gathered::with_fans(structure, LEAST_IN_FAN);
+        Self { structure, settings, single, with_fans, least_fans: f64::INFINITY, best: None }
     }
-    let start_is_free = settings.ordering == Ordering::Auto
-        && structure.loaded().wires.is_empty()
-        && structure.measures().is_empty();
-    // Backwards the given order is that of the end.
-    let backwards_too = start_is_free && (!settings.restore_order || order.is_sorted());
-    for (look_ahead, backwards) in [(true, false), (false, true), (true, true)] {
-        if backwards && !backwards_too {
-            continue;
+
+    /// Routes from `order` in several ways: with and without fans, look-ahead, gates in their own order
+    /// and the nearest first, forwards and where the start is free backwards, too. What costs less than
+    /// `share` of the best so far takes its place.
+    fn try_order(&mut self, order: &[u32], share: f64) {
+        let (settings, structure) = (self.settings, self.structure);
+        let known = self.best.as_ref().map_or(f64::INFINITY, |best| share * best.cost.flops);
+        let mut found: Option<Layout> = None;
+        let measured = !structure.measures().is_empty();
+        let start_is_free = settings.ordering == Ordering::Auto
+            && structure.loaded().wires.is_empty()
+            && !measured;
+        // Backwards the given order is that of the end.
+        let backwards_too = start_is_free && (!settings.restore_order || order.is_sorted());
+        for (gathered, fans) in [(&self.with_fans, true), (&self.single, false)] {
+            if fans && gathered.fans.is_empty() {
+                continue;
+            }
+            for (look_ahead, nearest_first, backwards) in ways() {
+                // Gates look at measurements before them.
+                if (backwards && !backwards_too) || (nearest_first && measured) {
+                    continue;
+                }
+                let best = found.as_ref().map_or(known, |best| best.cost.flops);
+                let beside_fans = if fans { f64::INFINITY } else { WITHOUT_FANS * self.least_fans };
+                let routing = Routing {
+                    limit: settings.max_bond_dim,
+                    look_ahead,
+                    nearest_first,
+                    budget: best.min(beside_fans),
+                    restore_order: settings.restore_order,
+                    backwards,
+                };
+                let Some(layout) = lay_out(structure, gathered, order, routing) else { continue };
+                if layout.cost.flops >= routing.budget {
+                    continue;
+                }
+                if fans {
+                    self.least_fans = layout.cost.flops;
+                }
+                let done = layout.detours == 0;
+                found = Some(layout);
+                if done {
+                    self.best = found;
+                    return;
+                }
+            }
         }
-        (routing.look_ahead, routing.backwards) = (look_ahead, backwards);
-        let other = lay_out(structure, order, routing);
-        if other.cost.flops < best.cost.flops {
-            best = other;
+        if found.is_some() {
+            self.best = found;
         }
     }
-    best
+}
+
+/// How many meetings to look ahead, whether the nearest go first, and whether to go backwards.
+fn ways() -> impl Iterator<Item = (usize, bool, bool)> {
+    [0, 2, 4, 8].into_iter().flat_map(|look_ahead| {
+        [(false, false), (false, true), (true, false), (true, true)]
+            .map(|(nearest_first, backwards)| (look_ahead, nearest_first, backwards))
+    })
 }
 
 /// `order` with the wires of a state given as tensors in the order of those tensors, on the sites
@@ -140,7 +195,7 @@ fn reverse_cuthill_mckee(structure: &Structure) -> Vec<u32> {
     let n_wires = structure.n_wires();
     let mut by_degree: Vec<u32> = (0..n_wires as u32).collect();
     by_degree.sort_unstable_by_key(|&wire| (graph.degree(wire), wire));
-    let mut search = Search { visited_in: vec![0; n_wires], round: 0, order: Vec::new() };
+    let mut search = Bfs { visited_in: vec![0; n_wires], round: 0, order: Vec::new() };
     let mut placed = vec![false; n_wires];
     let mut order = Vec::with_capacity(n_wires);
     for wire in by_degree {
@@ -159,7 +214,7 @@ fn reverse_cuthill_mckee(structure: &Structure) -> Vec<u32> {
 }
 
 /// A wire at an end of the component of `wire`: walks to the far side until that gets no farther.
-fn far_end(graph: &InteractionGraph, search: &mut Search, wire: u32) -> u32 {
+fn far_end(graph: &InteractionGraph, search: &mut Bfs, wire: u32) -> u32 {
     let mut start = wire;
     let (mut depth, mut farthest) = search.breadth_first(graph, start);
     loop {
@@ -173,7 +228,7 @@ fn far_end(graph: &InteractionGraph, search: &mut Search, wire: u32) -> u32 {
 }
 
 /// Breadth-first search with its buffers.
-struct Search {
+struct Bfs {
     /// Round in which each wire was seen last: no clearing between searches.
     visited_in: Vec<u32>,
     round: u32,
@@ -181,7 +236,7 @@ struct Search {
     order: Vec<u32>,
 }
 
-impl Search {
+impl Bfs {
     /// Visits the component of `start`; returns the depth of its last level and, in that level, a
     /// wire of the fewest neighbours (the lowest of them).
     fn breadth_first(&mut self, graph: &InteractionGraph, start: u32) -> (u32, u32) {

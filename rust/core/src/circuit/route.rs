@@ -16,7 +16,9 @@
 //! 170,352 forwards.
 
 use super::bonds::{BondBounds, after_step, two_site_flops};
-use super::chain::Chain;
+use super::chain::{Chain, Spoke};
+use super::fans::{Fan, Gathered, Item};
+use super::front::Front;
 use super::gate_table::GateKind;
 use super::parts::{Fixed, Part, PhaseFactor, Placement, SiteOperation, Source, Width};
 use super::structure::{Gate, Structure};
@@ -60,8 +62,12 @@ pub(super) struct Cut {
 pub(super) struct Routing {
     /// Largest bond kept; it only enters the choice of meeting points.
     pub(super) limit: Option<usize>,
-    /// Whether meeting points also count what later gates need, see above.
-    pub(super) look_ahead: bool,
+    /// How many of the next meetings a meeting point is chosen for as well, see above.
+    pub(super) look_ahead: usize,
+    /// Whether of gates without an order those with the nearest wires go first, see `front.rs`.
+    pub(super) nearest_first: bool,
+    /// More than this many floating-point operations are not worth it.
+    pub(super) budget: f64,
     /// Whether swaps at the end bring wire i back to site i.
     pub(super) restore_order: bool,
     /// Whether to begin with the last gate, see above; neither measurements nor loaded states allow
@@ -69,27 +75,58 @@ pub(super) struct Routing {
     pub(super) backwards: bool,
 }
 
-/// Routes `structure` with wire `order[site]` starting on each site, or backwards ending there.
-pub(super) fn route(structure: &Structure, order: &[u32], routing: Routing) -> Routed {
+/// Routes `structure` with wire `order[site]` starting on each site, or backwards ending there; `None`
+/// past the budget.
+pub(super) fn route(
+    structure: &Structure,
+    gathered: &Gathered,
+    order: &[u32],
+    routing: Routing,
+) -> Option<Routed> {
     let bounds = BondBounds::initial(structure.loaded(), order, routing.limit);
     let mut router = Router::new(order, bounds, routing.limit, structure.n_gates());
-    let in_order = || (0..structure.n_gates()).map(|position| structure.gate(position));
-    if routing.look_ahead {
-        router.next_partners = if routing.backwards {
-            next_partners(structure, in_order())
-        } else {
-            next_partners(structure, in_order().rev())
-        };
+    router.look_ahead = routing.look_ahead;
+    let in_order = || gathered.items.iter();
+    if routing.look_ahead > 0 && !routing.nearest_first {
+        router.pairs = in_order().filter_map(|item| pair_of(structure, *item)).collect();
+        if routing.backwards {
+            router.pairs.reverse();
+        }
+    }
+    if routing.nearest_first {
+        let mut front = Front::new(structure, gathered, routing.backwards);
+        while let Some(item) = front.next(|a, b| router.site(a).abs_diff(router.site(b))) {
+            router.ahead.clear();
+            router.ahead.extend(front.waiting().take(routing.look_ahead));
+            router.add(structure, gathered, item, routing.budget)?;
+        }
+    } else if routing.backwards {
+        in_order().rev().try_for_each(|item| router.add(structure, gathered, *item, routing.budget))?;
+    } else {
+        in_order().try_for_each(|item| router.add(structure, gathered, *item, routing.budget))?;
     }
     if routing.backwards {
-        in_order().rev().for_each(|gate| router.add_gate(&gate));
-        return router.routed.reversed();
+        return Some(router.routed.reversed());
     }
-    in_order().for_each(|gate| router.add_gate(&gate));
     if routing.restore_order {
         router.restore_order();
     }
-    router.routed
+    (router.flops <= routing.budget).then_some(router.routed)
+}
+
+/// A fan whose stretch has more sites than this for each wire is routed gate by gate.
+const SPARSE: usize = 2;
+
+/// The two wires that a gate makes meet.
+///
+/// Wires go by their names of now: a SWAP in between makes a look ahead a guess, at no harm but cost.
+fn pair_of(structure: &Structure, item: Item) -> Option<[u32; 2]> {
+    let Item::Gate(position) = item else { return None };
+    let mut wires = structure.gate(position).interacting_wires();
+    match [wires.next(), wires.next(), wires.next()] {
+        [Some(first), Some(second), None] => Some([first, second]),
+        _ => None,
+    }
 }
 
 impl Routed {
@@ -106,33 +143,22 @@ impl Routed {
     }
 }
 
-/// For the two wires of each gate that makes two meet, the wires that they meet next: `gates` come from
-/// the last one routed to the first.
-///
-/// Wires go by their names of now: a SWAP in between makes this a guess, at no harm but cost.
-fn next_partners<'a>(
-    structure: &Structure,
-    gates: impl Iterator<Item = Gate<'a>>,
-) -> Vec<[Option<u32>; 2]> {
-    let mut partner_of = vec![None; structure.n_wires()];
-    let mut partners = vec![[None; 2]; structure.n_gates()];
-    for gate in gates {
-        let mut wires = gate.interacting_wires();
-        if let (Some(a), Some(b), None) = (wires.next(), wires.next(), wires.next()) {
-            partners[gate.position] = [partner_of[a as usize], partner_of[b as usize]];
-            partner_of[a as usize] = Some(b);
-            partner_of[b as usize] = Some(a);
-        }
-    }
-    partners
-}
-
 struct Router {
     routed: Routed,
     limit: Option<usize>,
     bounds: BondBounds,
-    /// With look-ahead, one entry per gate; without, none.
-    next_partners: Vec<[Option<u32>; 2]>,
+    /// How many of the next meetings count.
+    look_ahead: usize,
+    /// With look-ahead, the two wires of every meeting, in the order in which they come.
+    pairs: Vec<[u32; 2]>,
+    /// Or the next meetings themselves.
+    ahead: Vec<[u32; 2]>,
+    /// Meetings so far.
+    met: usize,
+    /// What the steps so far cost.
+    flops: f64,
+    /// The left site of the last step on two sites, for each site.
+    last_pair: Vec<usize>,
     /// Scratch of [`Router::bring_together`].
     moves: MoveCosts,
 }
@@ -146,7 +172,12 @@ impl Router {
         }
         Self {
             bounds,
-            next_partners: Vec::new(),
+            look_ahead: 0,
+            pairs: Vec::new(),
+            ahead: Vec::new(),
+            met: 0,
+            flops: 0.0,
+            last_pair: vec![usize::MAX; order.len()],
             routed: Routed {
                 operations: Vec::with_capacity(n_gates),
                 chains: Vec::new(),
@@ -160,6 +191,21 @@ impl Router {
             limit,
             moves: MoveCosts::default(),
         }
+    }
+
+    /// Adds an item, unless the budget is spent.
+    fn add(
+        &mut self,
+        structure: &Structure,
+        gathered: &Gathered,
+        item: Item,
+        budget: f64,
+    ) -> Option<()> {
+        match item {
+            Item::Gate(position) => self.add_gate(&structure.gate(position)),
+            Item::Fan(fan) => self.add_fan(structure, &gathered.fans[fan]),
+        }
+        (self.flops <= budget).then_some(())
     }
 
     fn add_gate(&mut self, gate: &Gate<'_>) {
@@ -202,7 +248,8 @@ impl Router {
     fn add_pair(&mut self, gate: &Gate<'_>, first: u32, second: u32) {
         // U or a phase where the controls agree: 1 + P ⊗ (U − 1).
         let rank = if gate.controls.is_empty() { gate.spec.rank } else { 2 };
-        let left = self.bring_together(gate.position, rank, first, second);
+        self.met += 1;
+        let left = self.bring_together(rank, first, second);
         let in_order = self.site(first) == left;
         let mut letters = gate.acting_letters();
         let part = match [letters.next(), letters.next()] {
@@ -227,9 +274,41 @@ impl Router {
         let first = places.iter().copied().min().unwrap_or_default();
         places.iter_mut().for_each(|place| *place -= first);
         let wires = places.len();
-        let chain = Chain::new(gate, places);
+        self.push_chain(first, wires, Chain::new(gate, places));
+    }
+
+    /// A fan acts where its wires are.
+    fn add_fan(&mut self, structure: &Structure, fan: &Fan) {
+        let hub = self.site(fan.hub) as u32;
+        let mut spokes: Vec<Spoke> = Vec::with_capacity(fan.gates.len());
+        for &gate in &fan.gates {
+            let mut wires = structure.gate(gate as usize).interacting_wires();
+            let (Some(one), Some(two)) = (wires.next(), wires.next()) else { continue };
+            let hub_first = one == fan.hub;
+            let place = self.site(if hub_first { two } else { one }) as u32;
+            spokes.push(Spoke { gate, place, hub_first });
+        }
+        let first = spokes.iter().map(|spoke| spoke.place).fold(hub, u32::min);
+        spokes.iter_mut().for_each(|spoke| spoke.place -= first);
+        let mut places: Vec<u32> = spokes.iter().map(|spoke| spoke.place).collect();
+        places.sort_unstable();
+        places.dedup();
+        let chain = Chain::fan(hub - first, fan.basis, spokes);
+        // Or the same two wires over and over.
+        if chain.sites() > SPARSE * (places.len() + 1) || places.len() == 1 {
+            for &gate in &fan.gates {
+                self.add_gate(&structure.gate(gate as usize));
+            }
+            return;
+        }
+        self.push_chain(first, places.len() + 1, chain);
+    }
+
+    /// Applies `chain`, which `wires` wires need, from site `first` on.
+    fn push_chain(&mut self, first: u32, wires: usize, chain: Chain) {
         self.routed.detours += chain.sites() - wires;
-        self.bounds.apply_chain(first as usize, &chain.bonds, self.limit);
+        self.flops += self.bounds.apply_chain(first as usize, &chain.bonds, self.limit).flops;
+        self.last_pair[first as usize..first as usize + chain.sites()].fill(usize::MAX);
         self.routed.operations.push(SiteOperation {
             site: first as usize,
             width: Width::Chain(chain.sites() as u32),
@@ -253,7 +332,13 @@ impl Router {
     }
 
     fn add_two(&mut self, site: usize, rank: usize, part: Part) {
+        let around = self.bounds.around(site);
         self.bounds.apply(site, rank, self.limit);
+        // What follows on the same pair becomes part of the same step.
+        if self.last_pair[site..site + 2] != [site; 2] {
+            self.flops += two_site_flops(around, self.bounds.at(site + 1));
+            self.last_pair[site..site + 2].fill(site);
+        }
         self.routed.operations.push(SiteOperation { site, width: Width::Two, rank, part });
     }
 
@@ -265,20 +350,18 @@ impl Router {
         }
     }
 
-    /// Swaps the two wires of the gate at `position`, of operator rank `rank`, onto neighbouring
-    /// sites and returns the left one.
-    fn bring_together(&mut self, position: usize, rank: usize, first: u32, second: u32) -> usize {
+    /// Swaps the two wires of a gate of operator rank `rank` onto neighbouring sites and returns the
+    /// left one.
+    fn bring_together(&mut self, rank: usize, first: u32, second: u32) -> usize {
         let (first, second) = (self.site(first), self.site(second));
         let (a, b) = (first.min(second), first.max(second));
         if b == a + 1 {
             return a;
         }
-        let partners = self.next_partners.get(position).copied().unwrap_or_default();
-        let mut next_sites = partners.map(|partner| partner.map(|wire| self.site(wire)));
-        if first > second {
-            next_sites.swap(0, 1);
-        }
-        let pair = FarPair { a, b, rank, limit: self.limit, next_sites };
+        let ahead = self.pairs.get(self.met..).unwrap_or_default();
+        let ahead = ahead.iter().take(self.look_ahead).chain(&self.ahead);
+        let later = ahead.map(|pair| pair.map(|wire| self.site(wire))).collect();
+        let pair = FarPair { a, b, rank, limit: self.limit, later };
         let meeting = self.moves.cheapest_meeting(&self.bounds, &pair);
         for site in a..meeting {
             self.move_apart(site);
@@ -331,34 +414,42 @@ struct FarPair {
     /// Bound of the gate's operator rank.
     rank: usize,
     limit: Option<usize>,
-    /// Where the next partner of the left and of the right wire is now, if that counts.
-    next_sites: [Option<usize>; 2],
+    /// Where the wires of the next meetings are now.
+    later: Vec<[usize; 2]>,
 }
 
 impl FarPair {
-    /// Sites between the two wires and their next partners if they meet on `meeting` and the site
-    /// after it.
-    fn later_moves(&self, meeting: usize) -> usize {
-        // Wires that the two pass make room: by one site to the left, or to the right.
-        let moved = |site: usize| {
-            let passed_by_left = site > self.a && site <= meeting;
-            let passed_by_right = site > meeting && site < self.b;
-            site - usize::from(passed_by_left) + usize::from(passed_by_right)
-        };
-        let distance = |from: usize, next: Option<usize>| match next {
-            // The same two again: no distance.
-            Some(next) if next != self.a && next != self.b => {
-                from.abs_diff(moved(next)).saturating_sub(1)
-            }
-            _ => 0,
-        };
-        distance(meeting, self.next_sites[0]) + distance(meeting + 1, self.next_sites[1])
+    /// Where what is on `site` now will be if the two meet on `meeting` and the site after it: wires
+    /// that the two pass make room, by one site to the left or to the right.
+    fn moved(&self, meeting: usize, site: usize) -> usize {
+        match site {
+            _ if site < self.a || site > self.b => site,
+            _ if site == self.a => meeting,
+            _ if site == self.b => meeting + 1,
+            _ if site <= meeting => site - 1,
+            _ => site + 1,
+        }
+    }
+
+    /// Sites between the wires of the next meetings if the two meet on `meeting` and the site after it;
+    /// the farther off, the less they count.
+    fn later_moves(&self, meeting: usize) -> f64 {
+        let mut weight = 1.0;
+        let mut sum = 0.0;
+        for pair in &self.later {
+            let [one, two] = pair.map(|site| self.moved(meeting, site));
+            sum += weight * (one.abs_diff(two) - 1) as f64;
+            weight *= FARTHER_OFF;
+        }
+        sum
     }
 }
 
-/// What a later move costs, in units of the gate's step: less than a move now, since other gates
-/// may shorten the way.
-const LATER_MOVE: f64 = 0.3;
+/// What a later move costs, in units of the gate's step now: more than a move now, since bonds grow.
+const LATER_MOVE: f64 = 3.0;
+/// The price of the moves for one meeting beside that of the meeting before it.
+const FARTHER_OFF: f64 = 0.9;
+
 
 /// Costs of bringing the wires of a far pair together, by the number of moves on each side.
 ///
@@ -402,7 +493,7 @@ impl MoveCosts {
             let (left_cost, l) = self.left[meeting - a];
             let (right_cost, r) = self.right[b - 1 - meeting];
             let (gate_cost, _) = step([l, bounds.at(meeting + 1), r], pair.rank);
-            let later = LATER_MOVE * gate_cost * pair.later_moves(meeting) as f64;
+            let later = LATER_MOVE * gate_cost * pair.later_moves(meeting);
             let cost = left_cost + right_cost + gate_cost + later;
             if cost < best.0 {
                 best = (cost, meeting);
