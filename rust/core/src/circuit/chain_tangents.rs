@@ -61,9 +61,10 @@ impl Shifts<'_> {
         let n_sites = chain.sites();
         let operator = assemble(n_sites, (controls, gate.control_values), places, targets);
         let controlled = !controls.is_empty();
-        let tensors = parameters.into_iter().zip(tensors).map(|(parameter, own)| {
-            (parameter, site, acting_way(n_sites, controlled, site, own))
-        });
+        let tensors = parameters
+            .into_iter()
+            .zip(tensors)
+            .map(|(parameter, own)| (parameter, site, acting_way(n_sites, controlled, site, own)));
         Ok((StepMatrix::Chain(operator), StepTangents::Chain(tensors.collect())))
     }
 

@@ -24,7 +24,10 @@ const LETTERS: [Pauli; 3] = [Pauli::Z, Pauli::X, Pauli::Y];
 impl Letters {
     /// The wires of a gate that makes two meet and keeps one of them in some basis, and that basis for
     /// each.
-    pub(super) fn on_two_wires(&mut self, gate: &Gate<'_>) -> Option<([u32; 2], [Option<Pauli>; 2])> {
+    pub(super) fn on_two_wires(
+        &mut self,
+        gate: &Gate<'_>,
+    ) -> Option<([u32; 2], [Option<Pauli>; 2])> {
         let mut wires = gate.interacting_wires();
         let (Some(first), Some(second), None) = (wires.next(), wires.next(), wires.next()) else {
             return None;

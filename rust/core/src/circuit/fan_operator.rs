@@ -9,13 +9,13 @@
 use std::f64::consts::FRAC_1_SQRT_2;
 
 use super::C64;
+use super::bind::StepMatrix;
 use super::chain::{Chain, Spoke};
 use super::matrix::{IDENTITY2, Matrix2, Matrix4, exchange_wires, multiply2};
 use super::parts::Source;
 use super::row::Row;
 use super::shifts::Shifts;
 use super::structure::Gate;
-use super::bind::StepMatrix;
 use super::tangents::StepTangents;
 use crate::error::Result;
 use crate::operator::{Block, ChainOperator, OperatorSite};

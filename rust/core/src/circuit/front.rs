@@ -4,7 +4,7 @@
 //! may act once the groups before it are done. The diagonal gates of a layer of a graph's edges can so
 //! be routed in whatever order brings the wires together best: those whose wires are nearest go first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::commuting::Letters;
 use super::fans::{Gathered, Item};
@@ -21,52 +21,34 @@ struct Group {
     items: Vec<u32>,
 }
 
-/// The items of a circuit by what they wait for.
-pub(super) struct Front {
+/// Which items wait for which.
+pub(super) struct Dependencies {
     items: Vec<Item>,
     /// The wires of each item, in a row.
     wires: Vec<u32>,
     first_wire: Vec<u32>,
     groups: Vec<Vec<Group>>,
-    /// The group of each wire that acts now, and how many of its items are left.
-    current: Vec<(usize, usize)>,
-    /// On how many wires each item still waits.
-    blocked: Vec<u32>,
-    /// Items that need no meeting.
-    free: BTreeSet<u32>,
-    /// Ready items that make two wires meet.
-    pairs: BTreeSet<u32>,
-    /// All that are to meet yet.
-    waiting: BTreeSet<u32>,
 }
 
-impl Front {
-    /// The items of `gathered` in their order, or the other way round.
+impl Dependencies {
+    /// Those of `gathered` in its order, or the other way round.
     pub(super) fn new(structure: &Structure, gathered: &Gathered, backwards: bool) -> Self {
         let mut items = gathered.items.clone();
         if backwards {
             items.reverse();
         }
-        let mut front = Self {
-            wires: Vec::with_capacity(2 * items.len()),
-            first_wire: Vec::with_capacity(items.len() + 1),
-            groups: (0..structure.n_wires()).map(|_| Vec::new()).collect(),
-            current: Vec::new(),
-            blocked: vec![0; items.len()],
-            free: BTreeSet::new(),
-            pairs: BTreeSet::new(),
-            waiting: BTreeSet::new(),
-            items,
-        };
+        let mut wires = Vec::with_capacity(2 * items.len());
+        let mut first_wire = Vec::with_capacity(items.len() + 1);
+        let mut groups: Vec<Vec<Group>> = (0..structure.n_wires()).map(|_| Vec::new()).collect();
         let mut letters = Letters::default();
         let mut touched = Vec::new();
-        for at in 0..front.items.len() {
+        for (at, item) in items.iter().enumerate() {
             touched.clear();
-            touch(structure, gathered, front.items[at], &mut letters, &mut touched);
-            front.first_wire.push(front.wires.len() as u32);
+            touch(structure, gathered, *item, &mut letters, &mut touched);
+            first_wire.push(wires.len() as u32);
             for &(wire, letter) in &touched {
-                front.wires.push(wire);
-                let groups = &mut front.groups[wire as usize];
+                wires.push(wire);
+                let groups = &mut groups[wire as usize];
                 match groups.last_mut() {
                     Some(last) if letter.is_some() && last.letter == letter => {
                         last.items.push(at as u32);
@@ -74,22 +56,49 @@ impl Front {
                     _ => groups.push(Group { letter, items: vec![at as u32] }),
                 }
             }
-            front.blocked[at] = touched.len() as u32;
         }
-        front.first_wire.push(front.wires.len() as u32);
-        for at in 0..front.items.len() {
-            match front.blocked[at] {
-                0 => {
-                    front.free.insert(at as u32);
-                }
-                2 => {
-                    front.waiting.insert(at as u32);
-                }
-                _ => {}
-            }
-        }
-        front.current = vec![(0, 0); front.groups.len()];
-        for wire in 0..front.groups.len() {
+        first_wire.push(wires.len() as u32);
+        Self { items, wires, first_wire, groups }
+    }
+
+    fn wires_of(&self, at: u32) -> &[u32] {
+        let at = at as usize;
+        &self.wires[self.first_wire[at] as usize..self.first_wire[at + 1] as usize]
+    }
+}
+
+/// What has not acted yet.
+pub(super) struct Front<'a> {
+    all: &'a Dependencies,
+    /// The group of each wire that acts now, and how many of its items are left.
+    current: Vec<(usize, usize)>,
+    /// On how many wires each item still waits.
+    blocked: Vec<u32>,
+    /// Ready items that need no meeting.
+    free: VecDeque<u32>,
+    /// Ready items that make two wires meet.
+    pairs: BTreeSet<u32>,
+    /// All that are to meet yet.
+    waiting: BTreeSet<u32>,
+}
+
+impl<'a> Front<'a> {
+    pub(super) fn new(all: &'a Dependencies) -> Self {
+        let counts = all.first_wire.windows(2).map(|pair| pair[1] - pair[0]);
+        let blocked: Vec<u32> = counts.collect();
+        let with = |count: u32| {
+            let items = blocked.iter().enumerate().filter(move |(_, wires)| **wires == count);
+            items.map(|(at, _)| at as u32)
+        };
+        let mut front = Self {
+            current: vec![(0, 0); all.groups.len()],
+            free: with(0).collect(),
+            pairs: BTreeSet::new(),
+            waiting: with(2).collect(),
+            blocked,
+            all,
+        };
+        for wire in 0..all.groups.len() {
             front.open(wire, 0);
         }
         front
@@ -97,56 +106,50 @@ impl Front {
 
     /// Lets the items of group `group` of `wire` go as far as this wire is concerned.
     fn open(&mut self, wire: usize, group: usize) {
-        let Some(Group { items, .. }) = self.groups[wire].get(group) else { return };
+        let Some(Group { items, .. }) = self.all.groups[wire].get(group) else { return };
         self.current[wire] = (group, items.len());
         for &at in items {
             self.blocked[at as usize] -= 1;
             if self.blocked[at as usize] > 0 {
                 continue;
             }
-            if self.first_wire[at as usize + 1] - self.first_wire[at as usize] == 2 {
+            if self.all.wires_of(at).len() == 2 {
                 self.pairs.insert(at);
             } else {
-                self.free.insert(at);
+                self.free.push_back(at);
             }
         }
     }
 
-    fn wires_of(&self, pair: u32) -> [u32; 2] {
-        let first = self.first_wire[pair as usize] as usize;
-        [self.wires[first], self.wires[first + 1]]
-    }
-
     /// The wires of the next meetings, in the order of the circuit.
     pub(super) fn waiting(&self) -> impl Iterator<Item = [u32; 2]> {
-        self.waiting.iter().map(|&at| self.wires_of(at))
+        self.waiting.iter().filter_map(|&at| self.all.wires_of(at).try_into().ok())
     }
 
     /// An item that may act now, of those that make two wires meet the one with the least distance;
     /// none if all have acted.
     pub(super) fn next(&mut self, distance: impl Fn(u32, u32) -> usize) -> Option<Item> {
-        let at = if let Some(at) = self.free.pop_first() {
+        let at = if let Some(at) = self.free.pop_front() {
             at
         } else {
             let compared = self.pairs.iter().take(COMPARED).copied();
-            let nearest = compared.min_by_key(|&at| {
-                let [one, two] = self.wires_of(at);
-                (distance(one, two), at)
+            let nearest = compared.min_by_key(|&at| match *self.all.wires_of(at) {
+                [one, two] => (distance(one, two), at),
+                _ => (usize::MAX, at),
             })?;
             self.pairs.remove(&nearest);
             self.waiting.remove(&nearest);
             nearest
         };
-        for place in self.first_wire[at as usize]..self.first_wire[at as usize + 1] {
-            let wire = self.wires[place as usize] as usize;
-            let (group, left) = &mut self.current[wire];
+        for &wire in self.all.wires_of(at) {
+            let (group, left) = &mut self.current[wire as usize];
             *left -= 1;
             if *left == 0 {
                 let next = *group + 1;
-                self.open(wire, next);
+                self.open(wire as usize, next);
             }
         }
-        Some(self.items[at as usize])
+        Some(self.all.items[at as usize])
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Layout {
     pub(super) cost: Cost,
     /// See [`Routed::detours`](super::route::Routed::detours).
     pub(super) detours: usize,
+    /// See [`Routed::price`](super::route::Routed::price).
+    pub(super) price: f64,
 }
 
 /// What a dry run of the rank bounds says.
@@ -53,7 +55,7 @@ pub(super) fn lay_out(
     structure: &Structure,
     gathered: &Gathered,
     order: &[u32],
-    routing: Routing,
+    routing: Routing<'_>,
 ) -> Option<Layout> {
     let routed = route(structure, gathered, order, routing)?;
     let (mut steps, mut levels, mut parts) = (Vec::new(), Vec::new(), Vec::new());
@@ -87,6 +89,7 @@ pub(super) fn lay_out(
         site_of_wire: routed.site_of_wire,
         wire_of_site: routed.wire_of_site,
         detours: routed.detours,
+        price: routed.price,
     })
 }
 

@@ -1,8 +1,7 @@
 //! Which wire starts on which site.
 
-use super::fans::Gathered;
-use super::layout::{Layout, lay_out};
-use super::route::Routing;
+use super::layout::Layout;
+use super::search::Search;
 use super::settings::{Ordering, PlanSettings};
 use super::structure::{Loaded, Structure};
 use crate::error::{Error, Result};
@@ -11,12 +10,6 @@ use crate::error::{Error, Result};
 /// the ranks, not from true bond dimensions, so a small gain on paper is none; and in the given
 /// order the bonds of a report are those that the user thinks of.
 const CLEARLY_CHEAPER: f64 = 0.9;
-
-/// A layout with fans moves few wires, and so keeps what is near in the circuit near on the chain: that
-/// is worth more than the bounds of ranks tell. Without fans the cost must be below this share.
-const WITHOUT_FANS: f64 = 0.25;
-/// Gates that make a fan: fewer are as well routed one by one.
-const LEAST_IN_FAN: usize = 3;
 
 /// Lays the circuit out in the order that `settings` asks for.
 pub(super) fn lay_out_in_order(structure: &Structure, settings: &PlanSettings) -> Result<Layout> {
@@ -39,85 +32,6 @@ pub(super) fn lay_out_in_order(structure: &Structure, settings: &PlanSettings) -
         search.try_order(&reverse_cuthill_mckee(structure), CLEARLY_CHEAPER);
     }
     search.best.ok_or_else(|| Error::Internal("a circuit found no layout".to_owned()))
-}
-
-/// The cheapest layout so far.
-struct Search<'a> {
-    structure: &'a Structure,
-    settings: &'a PlanSettings,
-    single: Gathered,
-    with_fans: Gathered,
-    /// The cost of the cheapest layout with fans.
-    least_fans: f64,
-    best: Option<Layout>,
-}
-
-impl<'a> Search<'a> {
-    fn new(structure: &'a Structure, settings: &'a PlanSettings) -> Self {
-        let single = Gathered::single(structure);
-        let with_fans = Gathered::with_fans(structure, LEAST_IN_FAN);
-        Self { structure, settings, single, with_fans, least_fans: f64::INFINITY, best: None }
-    }
-
-    /// Routes from `order` in several ways: with and without fans, look-ahead, gates in their own order
-    /// and the nearest first, forwards and where the start is free backwards, too. What costs less than
-    /// `share` of the best so far takes its place.
-    fn try_order(&mut self, order: &[u32], share: f64) {
-        let (settings, structure) = (self.settings, self.structure);
-        let known = self.best.as_ref().map_or(f64::INFINITY, |best| share * best.cost.flops);
-        let mut found: Option<Layout> = None;
-        let measured = !structure.measures().is_empty();
-        let start_is_free = settings.ordering == Ordering::Auto
-            && structure.loaded().wires.is_empty()
-            && !measured;
-        // Backwards the given order is that of the end.
-        let backwards_too = start_is_free && (!settings.restore_order || order.is_sorted());
-        for (gathered, fans) in [(&self.with_fans, true), (&self.single, false)] {
-            if fans && gathered.fans.is_empty() {
-                continue;
-            }
-            for (look_ahead, nearest_first, backwards) in ways() {
-                // Gates look at measurements before them.
-                if (backwards && !backwards_too) || (nearest_first && measured) {
-                    continue;
-                }
-                let best = found.as_ref().map_or(known, |best| best.cost.flops);
-                let beside_fans = if fans { f64::INFINITY } else { WITHOUT_FANS * self.least_fans };
-                let routing = Routing {
-                    limit: settings.max_bond_dim,
-                    look_ahead,
-                    nearest_first,
-                    budget: best.min(beside_fans),
-                    restore_order: settings.restore_order,
-                    backwards,
-                };
-                let Some(layout) = lay_out(structure, gathered, order, routing) else { continue };
-                if layout.cost.flops >= routing.budget {
-                    continue;
-                }
-                if fans {
-                    self.least_fans = layout.cost.flops;
-                }
-                let done = layout.detours == 0;
-                found = Some(layout);
-                if done {
-                    self.best = found;
-                    return;
-                }
-            }
-        }
-        if found.is_some() {
-            self.best = found;
-        }
-    }
-}
-
-/// How many meetings to look ahead, whether the nearest go first, and whether to go backwards.
-fn ways() -> impl Iterator<Item = (usize, bool, bool)> {
-    [0, 2, 4, 8].into_iter().flat_map(|look_ahead| {
-        [(false, false), (false, true), (true, false), (true, true)]
-            .map(|(nearest_first, backwards)| (look_ahead, nearest_first, backwards))
-    })
 }
 
 /// `order` with the wires of a state given as tensors in the order of those tensors, on the sites

@@ -4,22 +4,22 @@
 //! over sites is part of the plan. A gate on three wires or more acts where they are, on the whole
 //! stretch of sites between them.
 //!
-//! Where two wires meet decides what later gates cost. The running bounds of the bonds price the
-//! moves themselves; with look-ahead, the distance of both wires to their next partners is priced
-//! as well. Neither always wins (gates CNOT(i, i+1) around a ring of 24, one after the other, six
-//! times: 271 steps with, 379 without; all even ones before the odd ones: 383 and 371), so a caller
-//! tries both.
+//! Where two wires meet decides what later gates cost, and so does which of several gates that commute
+//! goes first. The running bounds of the bonds price the moves themselves; a look ahead prices later
+//! ones as well (`meeting.rs`). No rule always wins, so a caller tries several (`search.rs`) and says
+//! what a better one may cost at most.
 //!
 //! A circuit from a product state may also be routed backwards, its last gate first: then the order
 //! at the end is the given one, and that at the start is what comes out. Where wires scatter
 //! forwards they gather backwards: the inverse Fourier transform of 100 wires takes 9,321 steps so,
 //! 170,352 forwards.
 
-use super::bonds::{BondBounds, after_step, two_site_flops};
+use super::bonds::{BondBounds, two_site_flops};
 use super::chain::{Chain, Spoke};
 use super::fans::{Fan, Gathered, Item};
-use super::front::Front;
+use super::front::{Dependencies, Front};
 use super::gate_table::GateKind;
+use super::meeting::{FarPair, MoveCosts};
 use super::parts::{Fixed, Part, PhaseFactor, Placement, SiteOperation, Source, Width};
 use super::structure::{Gate, Structure};
 use crate::pauli::Pauli;
@@ -44,6 +44,8 @@ pub(super) struct Routed {
     /// Swaps made for distance or for the final order, plus sites that gates on many wires had to
     /// bridge; 0 says that no other site order can save anything.
     pub(super) detours: usize,
+    /// Rough bound of the floating-point operations, those of fans at a discount.
+    pub(super) price: f64,
 }
 
 /// A measurement between operations.
@@ -57,16 +59,27 @@ pub(super) struct Cut {
     pub(super) site: usize,
 }
 
+/// Which later meetings count where two wires meet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum LookAhead {
+    /// None.
+    Nothing,
+    /// The next one of either wire.
+    Partners,
+    /// So many of those that come next, of whatever wires.
+    Meetings(usize),
+}
+
 /// How to route.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Routing {
+#[derive(Clone, Copy)]
+pub(super) struct Routing<'a> {
+    /// Of gates that commute those with the nearest wires go first; `None` keeps the order.
+    pub(super) nearest_first: Option<&'a Dependencies>,
     /// Largest bond kept; it only enters the choice of meeting points.
     pub(super) limit: Option<usize>,
-    /// How many of the next meetings a meeting point is chosen for as well, see above.
-    pub(super) look_ahead: usize,
-    /// Whether of gates without an order those with the nearest wires go first, see `front.rs`.
-    pub(super) nearest_first: bool,
-    /// More than this many floating-point operations are not worth it.
+    /// What a meeting point is chosen for besides the gate itself.
+    pub(super) look_ahead: LookAhead,
+    /// What is not worth the price, see [`Routed::price`].
     pub(super) budget: f64,
     /// Whether swaps at the end bring wire i back to site i.
     pub(super) restore_order: bool,
@@ -81,27 +94,34 @@ pub(super) fn route(
     structure: &Structure,
     gathered: &Gathered,
     order: &[u32],
-    routing: Routing,
+    routing: Routing<'_>,
 ) -> Option<Routed> {
     let bounds = BondBounds::initial(structure.loaded(), order, routing.limit);
     let mut router = Router::new(order, bounds, routing.limit, structure.n_gates());
     router.look_ahead = routing.look_ahead;
     let in_order = || gathered.items.iter();
-    if routing.look_ahead > 0 && !routing.nearest_first {
+    if routing.look_ahead != LookAhead::Nothing && routing.nearest_first.is_none() {
         router.pairs = in_order().filter_map(|item| pair_of(structure, *item)).collect();
         if routing.backwards {
             router.pairs.reverse();
         }
+        if routing.look_ahead == LookAhead::Partners {
+            router.next_of_wires = next_of_wires(&router.pairs, structure.n_wires());
+        }
     }
-    if routing.nearest_first {
-        let mut front = Front::new(structure, gathered, routing.backwards);
+    if let Some(dependencies) = routing.nearest_first {
+        let mut front = Front::new(dependencies);
         while let Some(item) = front.next(|a, b| router.site(a).abs_diff(router.site(b))) {
             router.ahead.clear();
-            router.ahead.extend(front.waiting().take(routing.look_ahead));
+            if let LookAhead::Meetings(count) = routing.look_ahead {
+                router.ahead.extend(front.waiting().take(count));
+            }
             router.add(structure, gathered, item, routing.budget)?;
         }
     } else if routing.backwards {
-        in_order().rev().try_for_each(|item| router.add(structure, gathered, *item, routing.budget))?;
+        in_order()
+            .rev()
+            .try_for_each(|item| router.add(structure, gathered, *item, routing.budget))?;
     } else {
         in_order().try_for_each(|item| router.add(structure, gathered, *item, routing.budget))?;
     }
@@ -111,9 +131,13 @@ pub(super) fn route(
     if routing.restore_order {
         router.restore_order();
     }
-    (router.flops <= routing.budget).then_some(router.routed)
+    (router.routed.price < routing.budget).then_some(router.routed)
 }
 
+/// What an operation of a fan counts: fans move no wire, and so keep what is near in the circuit near on
+/// the chain, where true bonds are far below their bounds (Fourier transform of 60 wires: bonds of 10
+/// with fans, of 32 and more with swaps).
+const FAN_PRICE: f64 = 0.25;
 /// A fan whose stretch has more sites than this for each wire is routed gate by gate.
 const SPARSE: usize = 2;
 
@@ -127,6 +151,16 @@ fn pair_of(structure: &Structure, item: Item) -> Option<[u32; 2]> {
         [Some(first), Some(second), None] => Some([first, second]),
         _ => None,
     }
+}
+
+/// For each of `pairs`, the next one of its first and of its second wire.
+fn next_of_wires(pairs: &[[u32; 2]], n_wires: usize) -> Vec<[Option<u32>; 2]> {
+    let mut next = vec![None; n_wires];
+    let mut own = vec![[None; 2]; pairs.len()];
+    for (at, pair) in pairs.iter().enumerate().rev() {
+        own[at] = pair.map(|wire| next[wire as usize].replace(at as u32));
+    }
+    own
 }
 
 impl Routed {
@@ -148,15 +182,15 @@ struct Router {
     limit: Option<usize>,
     bounds: BondBounds,
     /// How many of the next meetings count.
-    look_ahead: usize,
+    look_ahead: LookAhead,
     /// With look-ahead, the two wires of every meeting, in the order in which they come.
     pairs: Vec<[u32; 2]>,
+    /// For every meeting, the next one of either wire.
+    next_of_wires: Vec<[Option<u32>; 2]>,
     /// Or the next meetings themselves.
     ahead: Vec<[u32; 2]>,
     /// Meetings so far.
     met: usize,
-    /// What the steps so far cost.
-    flops: f64,
     /// The left site of the last step on two sites, for each site.
     last_pair: Vec<usize>,
     /// Scratch of [`Router::bring_together`].
@@ -172,11 +206,11 @@ impl Router {
         }
         Self {
             bounds,
-            look_ahead: 0,
+            look_ahead: LookAhead::Nothing,
+            next_of_wires: Vec::new(),
             pairs: Vec::new(),
             ahead: Vec::new(),
             met: 0,
-            flops: 0.0,
             last_pair: vec![usize::MAX; order.len()],
             routed: Routed {
                 operations: Vec::with_capacity(n_gates),
@@ -187,6 +221,7 @@ impl Router {
                 site_of_wire,
                 wire_of_site,
                 detours: 0,
+                price: 0.0,
             },
             limit,
             moves: MoveCosts::default(),
@@ -205,7 +240,7 @@ impl Router {
             Item::Gate(position) => self.add_gate(&structure.gate(position)),
             Item::Fan(fan) => self.add_fan(structure, &gathered.fans[fan]),
         }
-        (self.flops <= budget).then_some(())
+        (self.routed.price < budget).then_some(())
     }
 
     fn add_gate(&mut self, gate: &Gate<'_>) {
@@ -274,7 +309,7 @@ impl Router {
         let first = places.iter().copied().min().unwrap_or_default();
         places.iter_mut().for_each(|place| *place -= first);
         let wires = places.len();
-        self.push_chain(first, wires, Chain::new(gate, places));
+        self.push_chain(first, wires, Chain::new(gate, places), 1.0);
     }
 
     /// A fan acts where its wires are.
@@ -301,13 +336,14 @@ impl Router {
             }
             return;
         }
-        self.push_chain(first, places.len() + 1, chain);
+        self.push_chain(first, places.len() + 1, chain, FAN_PRICE);
     }
 
-    /// Applies `chain`, which `wires` wires need, from site `first` on.
-    fn push_chain(&mut self, first: u32, wires: usize, chain: Chain) {
+    /// Applies `chain`, which `wires` wires need, from site `first` on, at `price` for each operation.
+    fn push_chain(&mut self, first: u32, wires: usize, chain: Chain, price: f64) {
         self.routed.detours += chain.sites() - wires;
-        self.flops += self.bounds.apply_chain(first as usize, &chain.bonds, self.limit).flops;
+        let cost = self.bounds.apply_chain(first as usize, &chain.bonds, self.limit);
+        self.routed.price += price * cost.flops;
         self.last_pair[first as usize..first as usize + chain.sites()].fill(usize::MAX);
         self.routed.operations.push(SiteOperation {
             site: first as usize,
@@ -336,7 +372,7 @@ impl Router {
         self.bounds.apply(site, rank, self.limit);
         // What follows on the same pair becomes part of the same step.
         if self.last_pair[site..site + 2] != [site; 2] {
-            self.flops += two_site_flops(around, self.bounds.at(site + 1));
+            self.routed.price += two_site_flops(around, self.bounds.at(site + 1));
             self.last_pair[site..site + 2].fill(site);
         }
         self.routed.operations.push(SiteOperation { site, width: Width::Two, rank, part });
@@ -358,10 +394,17 @@ impl Router {
         if b == a + 1 {
             return a;
         }
-        let ahead = self.pairs.get(self.met..).unwrap_or_default();
-        let ahead = ahead.iter().take(self.look_ahead).chain(&self.ahead);
+        let window = match self.look_ahead {
+            LookAhead::Meetings(count) => self.met..(self.met + count).min(self.pairs.len()),
+            _ => 0..0,
+        };
+        let window = self.pairs.get(window).unwrap_or_default();
+        let own = self.met.checked_sub(1).and_then(|now| self.next_of_wires.get(now));
+        let own = own.into_iter().flatten().flatten().map(|next| &self.pairs[*next as usize]);
+        let ahead = window.iter().chain(&self.ahead).chain(own);
         let later = ahead.map(|pair| pair.map(|wire| self.site(wire))).collect();
-        let pair = FarPair { a, b, rank, limit: self.limit, later };
+        let partners = self.look_ahead == LookAhead::Partners;
+        let pair = FarPair { a, b, rank, limit: self.limit, later, partners };
         let meeting = self.moves.cheapest_meeting(&self.bounds, &pair);
         for site in a..meeting {
             self.move_apart(site);
@@ -404,101 +447,5 @@ fn one_wire_source(gate: &Gate<'_>) -> Source {
     match gate.acting_letters().next() {
         Some(letter) => Source::Rotation { gate: position, letters: [letter, Pauli::I] },
         None => Source::Gate { gate: position },
-    }
-}
-
-/// Two wires on sites a and b > a + 1 that a gate awaits.
-struct FarPair {
-    a: usize,
-    b: usize,
-    /// Bound of the gate's operator rank.
-    rank: usize,
-    limit: Option<usize>,
-    /// Where the wires of the next meetings are now.
-    later: Vec<[usize; 2]>,
-}
-
-impl FarPair {
-    /// Where what is on `site` now will be if the two meet on `meeting` and the site after it: wires
-    /// that the two pass make room, by one site to the left or to the right.
-    fn moved(&self, meeting: usize, site: usize) -> usize {
-        match site {
-            _ if site < self.a || site > self.b => site,
-            _ if site == self.a => meeting,
-            _ if site == self.b => meeting + 1,
-            _ if site <= meeting => site - 1,
-            _ => site + 1,
-        }
-    }
-
-    /// Sites between the wires of the next meetings if the two meet on `meeting` and the site after it;
-    /// the farther off, the less they count.
-    fn later_moves(&self, meeting: usize) -> f64 {
-        let mut weight = 1.0;
-        let mut sum = 0.0;
-        for pair in &self.later {
-            let [one, two] = pair.map(|site| self.moved(meeting, site));
-            sum += weight * (one.abs_diff(two) - 1) as f64;
-            weight *= FARTHER_OFF;
-        }
-        sum
-    }
-}
-
-/// What a later move costs, in units of the gate's step now: more than a move now, since bonds grow.
-const LATER_MOVE: f64 = 3.0;
-/// The price of the moves for one meeting beside that of the meeting before it.
-const FARTHER_OFF: f64 = 0.9;
-
-
-/// Costs of bringing the wires of a far pair together, by the number of moves on each side.
-///
-/// The moves of the left wire and those of the right wire share no bond, so the cost of a meeting
-/// point is a sum of two running sums and the gate itself: O(b − a) for all meeting points.
-#[derive(Debug, Default)]
-struct MoveCosts {
-    /// Entry j: cost of moving the left wire j sites to the right, and the bond left of it then.
-    left: Vec<(f64, f64)>,
-    /// Entry j: cost of moving the right wire j sites to the left, and the bond right of it then.
-    right: Vec<(f64, f64)>,
-}
-
-impl MoveCosts {
-    /// The site m in a..b for which moving the wires to m and m + 1 and applying the gate there
-    /// costs least; of equal ones the leftmost.
-    fn cheapest_meeting(&mut self, bounds: &BondBounds, pair: &FarPair) -> usize {
-        let &FarPair { a, b, .. } = pair;
-        let step = |around: [f64; 3], rank: usize| {
-            let bond = after_step(around, rank, pair.limit);
-            (two_site_flops(around, bond), bond)
-        };
-        self.left.clear();
-        self.left.push((0.0, bounds.at(a)));
-        for site in a..b - 1 {
-            let (so_far, l) = self.left[site - a];
-            let [_, m, r] = bounds.around(site);
-            let (cost, bond) = step([l, m, r], 4);
-            self.left.push((so_far + cost, bond));
-        }
-        self.right.clear();
-        self.right.push((0.0, bounds.at(b + 1)));
-        for site in (a + 1..b).rev() {
-            let (so_far, r) = self.right[b - 1 - site];
-            let [l, m, _] = bounds.around(site);
-            let (cost, bond) = step([l, m, r], 4);
-            self.right.push((so_far + cost, bond));
-        }
-        let mut best = (f64::INFINITY, a);
-        for meeting in a..b {
-            let (left_cost, l) = self.left[meeting - a];
-            let (right_cost, r) = self.right[b - 1 - meeting];
-            let (gate_cost, _) = step([l, bounds.at(meeting + 1), r], pair.rank);
-            let later = LATER_MOVE * gate_cost * pair.later_moves(meeting);
-            let cost = left_cost + right_cost + gate_cost + later;
-            if cost < best.0 {
-                best = (cost, meeting);
-            }
-        }
-        best.1
     }
 }

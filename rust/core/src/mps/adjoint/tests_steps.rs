@@ -388,7 +388,8 @@ fn chain_steps() -> Result<()> {
         let g = Cotangents::random(&after, &mut numbers);
         for site in 0..n {
             let by = random_operator(&widths, &mut numbers).sites.swap_remove(site);
-            let tangents = ChainTangents { tensors: vec![(site, &by), (site, &operator.sites[site])] };
+            let tangents =
+                ChainTangents { tensors: vec![(site, &by), (site, &operator.sites[site])] };
             let after_refs: Vec<&SiteTensor<C64>> = after.iter().collect();
             let factors = ChainFactors::new(
                 &record,
