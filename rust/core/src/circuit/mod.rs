@@ -41,6 +41,8 @@ mod tangents;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_fans;
+#[cfg(test)]
 mod tests_input;
 #[cfg(test)]
 mod tests_routes;

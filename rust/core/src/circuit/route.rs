@@ -116,14 +116,12 @@ pub(super) fn route(
             if let LookAhead::Meetings(count) = routing.look_ahead {
                 router.ahead.extend(front.waiting().take(count));
             }
-            router.add(structure, gathered, item, routing.budget)?;
+            router.add(structure, gathered, item, routing)?;
         }
     } else if routing.backwards {
-        in_order()
-            .rev()
-            .try_for_each(|item| router.add(structure, gathered, *item, routing.budget))?;
+        in_order().rev().try_for_each(|item| router.add(structure, gathered, *item, routing))?;
     } else {
-        in_order().try_for_each(|item| router.add(structure, gathered, *item, routing.budget))?;
+        in_order().try_for_each(|item| router.add(structure, gathered, *item, routing))?;
     }
     if routing.backwards {
         return Some(router.routed.reversed());
@@ -234,13 +232,13 @@ impl Router {
         structure: &Structure,
         gathered: &Gathered,
         item: Item,
-        budget: f64,
+        routing: Routing<'_>,
     ) -> Option<()> {
         match item {
             Item::Gate(position) => self.add_gate(&structure.gate(position)),
-            Item::Fan(fan) => self.add_fan(structure, &gathered.fans[fan]),
+            Item::Fan(fan) => self.add_fan(structure, &gathered.fans[fan], routing.backwards),
         }
-        (self.routed.price < budget).then_some(())
+        (self.routed.price < routing.budget).then_some(())
     }
 
     fn add_gate(&mut self, gate: &Gate<'_>) {
@@ -313,7 +311,7 @@ impl Router {
     }
 
     /// A fan acts where its wires are.
-    fn add_fan(&mut self, structure: &Structure, fan: &Fan) {
+    fn add_fan(&mut self, structure: &Structure, fan: &Fan, backwards: bool) {
         let hub = self.site(fan.hub) as u32;
         let mut spokes: Vec<Spoke> = Vec::with_capacity(fan.gates.len());
         for &gate in &fan.gates {
@@ -330,9 +328,13 @@ impl Router {
         places.dedup();
         let chain = Chain::fan(hub - first, fan.basis, spokes);
         // Or the same two wires over and over.
+        // Or the same two wires over and over.
         if chain.sites() > SPARSE * (places.len() + 1) || places.len() == 1 {
-            for &gate in &fan.gates {
-                self.add_gate(&structure.gate(gate as usize));
+            let mut add = |gate: &u32| self.add_gate(&structure.gate(*gate as usize));
+            if backwards {
+                fan.gates.iter().rev().for_each(&mut add);
+            } else {
+                fan.gates.iter().for_each(&mut add);
             }
             return;
         }

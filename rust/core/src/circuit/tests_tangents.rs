@@ -121,7 +121,7 @@ fn check(circuit: &Circuit, differentiated: &[bool], plan: &Plan) -> Result<()> 
 }
 
 /// With a third of the parameters left out, and all in.
-fn check_everywhere(circuit: &Circuit, random: &mut Random) -> Result<()> {
+pub(super) fn check_everywhere(circuit: &Circuit, random: &mut Random) -> Result<()> {
     let structure = circuit.structure()?;
     let explicit = Ordering::Explicit(random.distinct(circuit.n_wires, circuit.n_wires));
     for ordering in [Ordering::Given, Ordering::Auto, explicit] {
