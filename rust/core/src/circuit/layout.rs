@@ -31,6 +31,8 @@ pub(super) struct Layout {
     pub(super) detours: usize,
     /// See [`Routed::price`](super::route::Routed::price).
     pub(super) price: f64,
+    /// The share of that which swaps have.
+    pub(super) moves: f64,
 }
 
 /// What a dry run of the rank bounds says.
@@ -90,6 +92,7 @@ pub(super) fn lay_out(
         wire_of_site: routed.wire_of_site,
         detours: routed.detours,
         price: routed.price,
+        moves: routed.moves,
     })
 }
 

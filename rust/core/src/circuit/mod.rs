@@ -19,6 +19,7 @@ mod front;
 mod fusion;
 mod gate_matrices;
 mod gate_table;
+mod interactions;
 mod layout;
 mod many_wire_matrices;
 mod matrix;

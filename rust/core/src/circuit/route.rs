@@ -46,6 +46,8 @@ pub(super) struct Routed {
     pub(super) detours: usize,
     /// Rough bound of the floating-point operations, those of fans at a discount.
     pub(super) price: f64,
+    /// The share of that which swaps have.
+    pub(super) moves: f64,
 }
 
 /// A measurement between operations.
@@ -220,6 +222,7 @@ impl Router {
                 wire_of_site,
                 detours: 0,
                 price: 0.0,
+                moves: 0.0,
             },
             limit,
             moves: MoveCosts::default(),
@@ -438,7 +441,9 @@ impl Router {
     /// A SWAP on `site`, `site + 1`.
     fn move_apart(&mut self, site: usize) {
         let part = Part { source: Source::Fixed(Fixed::Swap), placement: Placement::Forward };
+        let before = self.routed.price;
         self.add_two(site, 4, part);
+        self.routed.moves += self.routed.price - before;
         self.exchange(site, site + 1);
     }
 }

@@ -13,6 +13,9 @@ const LEAST_IN_FAN: usize = 3;
 /// Circuits of more gates than this are not worth every way: planning would take too long.
 const MANY_GATES: usize = 20_000;
 
+/// Where swaps have less than this share of the price, other ways to route have no more to save.
+const FEW_MOVES: f64 = 0.05;
+
 /// The cheapest layout so far, and what all ways share.
 pub(super) struct Search<'a> {
     structure: &'a Structure,
@@ -53,7 +56,7 @@ impl<'a> Search<'a> {
             settings.ordering == Ordering::Auto && structure.loaded().wires.is_empty() && !measured;
         // Backwards the given order is that of the end.
         let backwards_too = start_is_free && (!settings.restore_order || order.is_sorted());
-        let all = if structure.n_gates() > MANY_GATES { 8 } else { usize::MAX };
+        let all = if structure.n_gates() > MANY_GATES { 4 } else { usize::MAX };
         let mut budget = self.best.as_ref().map_or(f64::INFINITY, |best| share * best.price);
         for Candidate { gathered, dependencies } in &mut self.candidates {
             for (look_ahead, nearest_first, backwards) in ways().take(all) {
@@ -75,10 +78,14 @@ impl<'a> Search<'a> {
                 };
                 let Some(layout) = lay_out(structure, gathered, order, routing) else { continue };
                 budget = layout.price;
-                let done = layout.detours == 0;
+                let (done, few_moves) =
+                    (layout.detours == 0, layout.moves < FEW_MOVES * layout.price);
                 self.best = Some(layout);
                 if done {
                     return;
+                }
+                if few_moves {
+                    break;
                 }
             }
         }
