@@ -34,7 +34,11 @@ pub(super) fn lay_out_in_order(structure: &Structure, settings: &PlanSettings) -
     let found = |search: &Search| search.best.as_ref().is_some_and(|best| best.detours == 0);
     if settings.ordering == Ordering::Auto && !found(&search) && !structure.loaded().ordered {
         let graph = InteractionGraph::new(structure);
-        if !graph.is_dense() {
+        if graph.is_dense() {
+            // Of two equal meeting points the left one is taken: the other way round may cost half.
+            let turned: Vec<u32> = order.iter().rev().copied().collect();
+            search.try_order(&turned, CLEARLY_CHEAPER);
+        } else {
             let near = reverse_cuthill_mckee(&graph);
             search.try_order(&near, CLEARLY_CHEAPER);
             search.try_order(&spectral(&graph, &near), CLEARLY_CHEAPER);

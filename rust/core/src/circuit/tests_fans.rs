@@ -61,7 +61,7 @@ fn add_fan(circuit: &mut Circuit, hub: u32, random: &mut Random) {
 
 fn random_fans(random: &mut Random) -> Circuit {
     let mut circuit = Circuit::new(3 + random.below(4));
-    for _ in 0..1 + random.below(4) {
+    for _ in 0..=random.below(4) {
         let hub = random.below(circuit.n_wires) as u32;
         add_fan(&mut circuit, hub, random);
         if random.below(3) == 0 {
