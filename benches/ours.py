@@ -153,7 +153,9 @@ def main() -> None:
             "gates": "native 4x4",
         },
         fidelity=(
-            (lambda: state_fidelity(workload, options)) if workloads.has_exact_state(workload) else None
+            (lambda: state_fidelity(workload, options))
+            if workloads.has_exact_state(workload)
+            else None
         ),
     )
 

@@ -87,7 +87,7 @@ def hardware_efficient(
 
 
 def strongly_entangling(name: str, n_wires: int, layers: int = 3, seed: int = 44) -> Workload:
-    """Build layers of RZ RY RZ on every wire and a ring of CX of range 1, 2, ...; read every <Z>."""
+    """Build layers of RZ RY RZ and a ring of CX, of range 1, 2, ... in turn; every <Z> is read."""
     angles = 0.6 * np.random.default_rng(seed).normal(size=(layers, n_wires, 3))
     gates: list[Gate] = []
     for distance, layer in enumerate(angles, start=1):
