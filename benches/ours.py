@@ -20,11 +20,13 @@ from bondline.measurements.requests import Requests
 
 LETTERS = {"X": 1, "Y": 2, "Z": 3}
 GATE_NAMES = {
+    "h": "Hadamard",
     "rx": "RX",
     "ry": "RY",
     "rz": "RZ",
     "rxx": "IsingXX",
     "cx": "CNOT",
+    "cp": "ControlledPhaseShift",
     "unitary": "QubitUnitary2",
 }
 MEMORY_LIMIT = 8 * 2**30
@@ -151,7 +153,9 @@ def main() -> None:
             "gates": "native 4x4",
         },
         fidelity=(
-            (lambda: state_fidelity(workload, options)) if workload.name == "w1-20" else None
+            (lambda: state_fidelity(workload, options))
+            if workloads.has_exact_state(workload)
+            else None
         ),
     )
 

@@ -11,7 +11,15 @@ import pennylane as qml
 from benches import workloads
 
 LETTERS = {"X": qml.X, "Y": qml.Y, "Z": qml.Z}
-GATES = {"rx": qml.RX, "ry": qml.RY, "rz": qml.RZ, "rxx": qml.IsingXX, "cx": qml.CNOT}
+GATES = {
+    "h": qml.Hadamard,
+    "rx": qml.RX,
+    "ry": qml.RY,
+    "rz": qml.RZ,
+    "rxx": qml.IsingXX,
+    "cx": qml.CNOT,
+    "cp": qml.ControlledPhaseShift,
+}
 
 
 def hamiltonian(workload: workloads.Workload) -> Any:

@@ -54,7 +54,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--workloads", nargs="+", choices=list(WORKLOADS), default=list(WORKLOADS))
+    parser.add_argument(
+        "--workloads",
+        nargs="+",
+        type=str.lower,
+        choices=list(WORKLOADS),
+        default=list(WORKLOADS),
+    )
     parser.add_argument("--chi", nargs="+", type=int, default=[32, 64, 128])
     parser.add_argument(
         "--only",
@@ -150,8 +156,9 @@ def figure(record: dict[str, Any], summary: dict[Key, dict[str, Any]]) -> str:
     """Say what state or value is worth: true fidelity, or distance from the reference value."""
     if record["workload"] == "w2":
         return f"<H> = {record['value']:.4f} ({record['value'] - W2_REFERENCE_VALUE:+.4f})"
-    twin = summary.get(("w1-20", record["chi"], record["simulator"], record["threads"]))
-    if record["workload"] == "w1" and twin and twin["fidelity"] is not None:
+    twin_name = f"{record['workload']}-20"
+    twin = summary.get((twin_name, record["chi"], record["simulator"], record["threads"]))
+    if twin and twin["fidelity"] is not None:
         return f"F = {twin['fidelity']:.4f} on 20 wires"
     return f"F = {record['fidelity']:.4f}" if record["fidelity"] is not None else ""
 
@@ -191,8 +198,10 @@ def table(results: Path) -> str:
         "",
         "w1: Haar brickwall, 40 wires, depth 20, and every <Z>; w1-20: the same on 20 wires, where "
         "the exact state gives the true fidelity F. w2: 100 wires, 8 layers of RX RY RZ and a CX "
-        f"chain, sum ZZ + sum X; {W2_REFERENCE_VALUE} at chi 256. Every simulator applies the "
-        '4x4 matrices as they are. CPU seconds are user + system of all threads. "Own estimate" '
+        f"chain, sum ZZ + sum X; {W2_REFERENCE_VALUE} at chi 256. w4: 50 wires, 3 layers of RZ RY "
+        "RZ and rings of CX of range 1, 2, 3, every <Z>. w5: Fourier transform without reversal of "
+        "a random product state of 60 wires, every <X>. Every simulator applies the 4x4 matrices "
+        'of w1 as they are. CPU seconds are user + system of all threads. "Own estimate" '
         "is the norm of the state that was never renormalised, where a simulator keeps it; peak "
         "memory is that of the whole process, libraries included.",
     ]

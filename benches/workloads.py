@@ -21,7 +21,7 @@ W2_REFERENCE_VALUE = 1.6215
 
 @dataclass(frozen=True)
 class Gate:
-    """One gate: ``name`` is rx, ry, rz, rxx, cx or unitary (then ``matrix`` says which)."""
+    """One gate: ``name`` is h, rx, ry, rz, rxx, cx, cp or unitary (then ``matrix`` says which)."""
 
     name: str
     wires: tuple[int, ...]
@@ -86,10 +86,43 @@ def hardware_efficient(
     return Workload(name, n_wires, gates, words)
 
 
+def strongly_entangling(name: str, n_wires: int, layers: int = 3, seed: int = 44) -> Workload:
+    """Build layers of RZ RY RZ and a ring of CX, of range 1, 2, ... in turn; every <Z> is read."""
+    angles = 0.6 * np.random.default_rng(seed).normal(size=(layers, n_wires, 3))
+    gates: list[Gate] = []
+    for distance, layer in enumerate(angles, start=1):
+        for wire, triple in enumerate(layer):
+            for gate, angle in zip(("rz", "ry", "rz"), triple, strict=True):
+                gates.append(Gate(gate, (wire,), (float(angle),)))
+        gates += [Gate("cx", (wire, (wire + distance) % n_wires)) for wire in range(n_wires)]
+    return Workload(name, n_wires, gates, [{wire: "Z"} for wire in range(n_wires)])
+
+
+def fourier_transform(name: str, n_wires: int, seed: int = 55) -> Workload:
+    """Build the Fourier transform without its final reversal on a random product state.
+
+    Every wire meets every other one. <X> is read: <Z> would be nothing but noise around zero.
+    """
+    rng = np.random.default_rng(seed)
+    gates: list[Gate] = []
+    for wire in range(n_wires):
+        gates.append(Gate("ry", (wire,), (float(rng.uniform(0, np.pi)),)))
+        gates.append(Gate("rz", (wire,), (float(rng.uniform(0, 2 * np.pi)),)))
+    for wire in range(n_wires):
+        gates.append(Gate("h", (wire,)))
+        for other in range(wire + 1, n_wires):
+            gates.append(Gate("cp", (other, wire), (np.pi / 2 ** (other - wire),)))
+    return Workload(name, n_wires, gates, [{wire: "X"} for wire in range(n_wires)])
+
+
 WORKLOADS: dict[str, Callable[[], Workload]] = {
     "w1": lambda: haar_brickwall("w1", 40),
     "w1-20": lambda: haar_brickwall("w1-20", 20),  # small enough for the exact state
     "w2": lambda: hardware_efficient("w2", 100),
+    "w4": lambda: strongly_entangling("w4", 50),
+    "w4-20": lambda: strongly_entangling("w4-20", 20),  # small enough for the exact state
+    "w5": lambda: fourier_transform("w5", 60),
+    "w5-20": lambda: fourier_transform("w5-20", 20),
 }
 
 GRADIENTS: dict[str, Callable[[], Workload]] = {
@@ -121,27 +154,50 @@ def pauli_string(word: dict[int, str], n_wires: int) -> str:
     return "".join(word.get(wire, "I") for wire in range(n_wires))
 
 
+def matrix_of(gate: Gate) -> ComplexArray:
+    """Return the matrix of ``gate``, its first wire most significant."""
+    if gate.matrix is not None:
+        return gate.matrix
+    constant: dict[str, list[list[float]]] = {
+        "h": [[np.sqrt(0.5), np.sqrt(0.5)], [np.sqrt(0.5), -np.sqrt(0.5)]],
+        "cx": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]],
+    }
+    if gate.name in constant:
+        return np.array(constant[gate.name], dtype=np.complex128)
+    (angle,) = gate.params
+    if gate.name == "cp":
+        return np.diag([1, 1, 1, np.exp(1j * angle)])
+    pauli = {"rx": [[0, 1], [1, 0]], "ry": [[0, -1j], [1j, 0]], "rz": [[1, 0], [0, -1]]}
+    if gate.name not in pauli:
+        raise ValueError(f"the dense state has no matrix for the gate {gate.name!r}.")
+    turn = -1j * np.sin(angle / 2) * np.array(pauli[gate.name], dtype=np.complex128)
+    return np.asarray(np.cos(angle / 2) * np.eye(2) + turn, dtype=np.complex128)
+
+
 def exact_state(workload: Workload) -> ComplexArray:
-    """Compute the dense state of ``unitary`` gates; wire 0 is the most significant bit."""
+    """Compute the dense state; wire 0 is the most significant bit."""
     state = np.zeros((2,) * workload.n_wires, dtype=np.complex128)
     state.flat[0] = 1.0
     for gate in workload.gates:
-        if gate.matrix is None:
-            raise ValueError(f"exact_state knows unitary gates only, got {gate.name!r}.")
         k = len(gate.wires)
-        tensor = gate.matrix.reshape((2,) * (2 * k))
+        tensor = matrix_of(gate).reshape((2,) * (2 * k))
         state = np.tensordot(tensor, state, axes=(range(k, 2 * k), gate.wires))
         state = np.moveaxis(state, range(k), gate.wires)
     return np.ascontiguousarray(state).reshape(-1)
 
 
 def cached_exact_state(workload: Workload, folder: Path) -> ComplexArray:
-    """Load the exact state, computed once and kept in ``folder`` (16 MiB for 20 wires)."""
+    """Load the exact state, computed once and kept in ``folder``."""
     path = folder / f"exact-{workload.name}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         np.save(path, exact_state(workload))
     return np.asarray(np.load(path), dtype=np.complex128)
+
+
+def has_exact_state(workload: Workload) -> bool:
+    """Say whether the exact state is affordable: 16 MiB for 20 wires."""
+    return workload.n_wires <= 20
 
 
 def fidelity(exact: ComplexArray, state: ComplexArray) -> float:

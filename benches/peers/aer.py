@@ -72,7 +72,9 @@ def main() -> None:
         versions=measure.versions("qiskit-aer", "qiskit", "numpy"),
         settings={"svd": "lapack", "truncation_threshold": 1e-16, "gates": "native 4x4"},
         fidelity=(
-            (lambda: state_fidelity(backend, workload)) if workload.name == "w1-20" else None
+            (lambda: state_fidelity(backend, workload))
+            if workloads.has_exact_state(workload)
+            else None
         ),
     )
 

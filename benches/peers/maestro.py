@@ -15,6 +15,15 @@ from benches import measure, workloads
 
 Step = Callable[[Any], None]
 
+METHODS = {
+    "h": "ApplyH",
+    "rx": "ApplyRx",
+    "ry": "ApplyRy",
+    "rz": "ApplyRz",
+    "cx": "ApplyCX",
+    "cp": "ApplyCP",
+}
+
 
 def steps(workload: workloads.Workload) -> list[Step]:
     """Prepare one call of Maestro's simulator per gate, before the clock starts."""
@@ -23,7 +32,7 @@ def steps(workload: workloads.Workload) -> list[Step]:
         if gate.matrix is not None:
             rows, (first, second) = gate.matrix.tolist(), gate.wires
             return lambda state: state.ApplyGenericTwoQubitGate(second, first, rows)
-        method = {"rx": "ApplyRx", "ry": "ApplyRy", "rz": "ApplyRz", "cx": "ApplyCX"}[gate.name]
+        method = METHODS[gate.name]
         return lambda state: getattr(state, method)(*gate.wires, *gate.params)
 
     return [step(gate) for gate in workload.gates]
@@ -81,7 +90,7 @@ def main() -> None:
         call,
         versions=measure.versions("qoro-maestro", "numpy"),
         settings={"simulator": "QCSim", "truncation_threshold": "default", "gates": "native 4x4"},
-        fidelity=state_fidelity if workload.name == "w1-20" else None,
+        fidelity=state_fidelity if workloads.has_exact_state(workload) else None,
     )
 
 

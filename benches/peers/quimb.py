@@ -21,7 +21,8 @@ def evolve(workload: workloads.Workload, chi: int) -> qtn.CircuitMPS:
         if gate.matrix is not None:
             circuit.apply_gate_raw(gate.matrix, gate.wires)
         else:
-            circuit.apply_gate(gate.name.upper(), *gate.params, *gate.wires)
+            name = {"cp": "CPHASE"}.get(gate.name, gate.name.upper())
+            circuit.apply_gate(name, *gate.params, *gate.wires)
     return circuit
 
 
@@ -57,7 +58,7 @@ def main() -> None:
         call,
         versions=measure.versions("quimb", "numpy"),
         settings={"cutoff": 1e-10, "gates": "native 4x4"},
-        fidelity=state_fidelity if workload.name == "w1-20" else None,
+        fidelity=state_fidelity if workloads.has_exact_state(workload) else None,
     )
 
 

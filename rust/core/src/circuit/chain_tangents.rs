@@ -5,11 +5,12 @@
 //! and without the identity way past it.
 
 use super::bind::StepMatrix;
-use super::chain::Chain;
+use super::chain::{Acts, Chain};
+use super::fan_operator::FanOnSites;
 use super::gate_table::GateKind;
 use super::matrix::ZERO;
 use super::operator::{
-    Targets, acting_way, assemble, from_the_left, pass, project, rotation_tensors, word,
+    Targets, acting_way, assemble, chain_of, from_the_left, pass, project, rotation_tensors, word,
 };
 use super::part_matrices::misplaced;
 use super::parts::Part;
@@ -37,13 +38,19 @@ impl Shifts<'_> {
         chains: &[Chain],
     ) -> Result<(StepMatrix, StepTangents)> {
         let row = self.row;
-        let (chain, gate) = row.chain_of(parts, chains)?;
+        let chain = chain_of(parts, chains)?;
+        let (gate, places) = match &chain.acts {
+            Acts::Fan { hub, basis, spokes } => {
+                let fan = FanOnSites { hub: *hub as usize, basis: *basis, spokes };
+                return fan.with_tangents(chain, self);
+            }
+            Acts::Gate { gate, places } => (row.structure.gate(*gate as usize), places),
+        };
         let parameters: Vec<usize> = self.parameters(&gate).collect();
         if parameters.is_empty() {
-            let none = StepTangents::Chain { site: 0, tensors: Vec::new() };
-            return Ok((row.chain_step(parts, chains)?, none));
+            return Ok((row.chain_step(parts, chains)?, StepTangents::Chain(Vec::new())));
         }
-        let (controls, places) = chain.places.split_at(gate.controls.len());
+        let (controls, places) = places.split_at(gate.controls.len());
         let Differentiated { targets, site, tensors } = if row.phase(&gate).is_some() {
             self.phase_on_controls(&gate, controls, &parameters)?
         } else if let GateKind::PauliRotation { .. } = gate.spec.kind {
@@ -51,11 +58,14 @@ impl Shifts<'_> {
         } else {
             self.matrix_on_targets(&gate, places, &parameters)?
         };
-        let operator = assemble(chain, (controls, gate.control_values), targets);
+        let n_sites = chain.sites();
+        let operator = assemble(n_sites, (controls, gate.control_values), places, targets);
         let controlled = !controls.is_empty();
-        let tensors = tensors.into_iter().map(|own| acting_way(chain, controlled, site, own));
-        let tensors = parameters.into_iter().zip(tensors).collect();
-        Ok((StepMatrix::Chain(operator), StepTangents::Chain { site, tensors }))
+        let tensors = parameters
+            .into_iter()
+            .zip(tensors)
+            .map(|(parameter, own)| (parameter, site, acting_way(n_sites, controlled, site, own)));
+        Ok((StepMatrix::Chain(operator), StepTangents::Chain(tensors.collect())))
     }
 
     /// The first control has the factor.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::bonds::{BondBounds, after_step, one_site_flops, two_site_flops};
 use super::chain::Chain;
+use super::fans::Gathered;
 use super::fusion::{FusedStep, fuse};
 use super::parts::{
     Part, PhaseFactor, Placement, PlannedStep, Segment, SiteOperation, Source, Width,
@@ -28,6 +29,10 @@ pub(super) struct Layout {
     pub(super) cost: Cost,
     /// See [`Routed::detours`](super::route::Routed::detours).
     pub(super) detours: usize,
+    /// See [`Routed::price`](super::route::Routed::price).
+    pub(super) price: f64,
+    /// The share of that which swaps have.
+    pub(super) moves: f64,
 }
 
 /// What a dry run of the rank bounds says.
@@ -48,8 +53,13 @@ pub struct Cost {
 
 /// Lays `structure` out with wire `order[site]` starting on each site, or ending there if it is routed
 /// backwards.
-pub(super) fn lay_out(structure: &Structure, order: &[u32], routing: Routing) -> Layout {
-    let routed = route(structure, order, routing);
+pub(super) fn lay_out(
+    structure: &Structure,
+    gathered: &Gathered,
+    order: &[u32],
+    routing: Routing<'_>,
+) -> Option<Layout> {
+    let routed = route(structure, gathered, order, routing)?;
     let (mut steps, mut levels, mut parts) = (Vec::new(), Vec::new(), Vec::new());
     let mut segments = Vec::with_capacity(routed.cuts.len() + 1);
     for (operations, phases, measured) in between_measurements(&routed) {
@@ -69,7 +79,7 @@ pub(super) fn lay_out(structure: &Structure, order: &[u32], routing: Routing) ->
         });
     }
     let bounds = BondBounds::initial(structure.loaded(), &routed.order, routing.limit);
-    Layout {
+    Some(Layout {
         cost: dry_run(&steps, &levels, &segments, (&parts, &routed.chains), bounds),
         order: routed.order,
         steps,
@@ -81,7 +91,9 @@ pub(super) fn lay_out(structure: &Structure, order: &[u32], routing: Routing) ->
         site_of_wire: routed.site_of_wire,
         wire_of_site: routed.wire_of_site,
         detours: routed.detours,
-    }
+        price: routed.price,
+        moves: routed.moves,
+    })
 }
 
 /// The operations and the phases of each segment, and the site measured at its end.

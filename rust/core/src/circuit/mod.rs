@@ -12,12 +12,18 @@ mod bind;
 mod bonds;
 mod chain;
 mod chain_tangents;
+mod commuting;
+mod fan_operator;
+mod fans;
+mod front;
 mod fusion;
 mod gate_matrices;
 mod gate_table;
+mod interactions;
 mod layout;
 mod many_wire_matrices;
 mod matrix;
+mod meeting;
 mod operator;
 mod order;
 mod part_matrices;
@@ -27,6 +33,7 @@ mod plan;
 mod route;
 mod row;
 mod schedule;
+mod search;
 mod settings;
 mod shifts;
 mod split;
@@ -34,6 +41,8 @@ mod structure;
 mod tangents;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_fans;
 #[cfg(test)]
 mod tests_input;
 #[cfg(test)]

@@ -14,7 +14,8 @@
 
 use super::C64;
 use super::bind::StepMatrix;
-use super::chain::Chain;
+use super::chain::{Acts, Chain};
+use super::fan_operator::FanOnSites;
 use super::gate_table::GateKind;
 use super::matrix::{IDENTITY2, Matrix2, ONE, ZERO, adjoint_in_place};
 use super::part_matrices::misplaced;
@@ -28,31 +29,24 @@ use crate::pauli::Pauli;
 
 impl Row<'_> {
     pub(super) fn chain_step(&self, parts: &[Part], chains: &[Chain]) -> Result<StepMatrix> {
-        let (chain, gate) = self.chain_of(parts, chains)?;
+        let chain = chain_of(parts, chains)?;
+        let (gate, places) = match &chain.acts {
+            Acts::Fan { hub, basis, spokes } => {
+                let fan = FanOnSites { hub: *hub as usize, basis: *basis, spokes };
+                return Ok(StepMatrix::Chain(fan.operator(chain.sites(), self)?));
+            }
+            Acts::Gate { gate, places } => (self.structure.gate(*gate as usize), places),
+        };
         if !self.acts(&gate) {
             return Ok(StepMatrix::One(IDENTITY2));
         }
-        let (controls, places) = chain.places.split_at(gate.controls.len());
+        let (controls, places) = places.split_at(gate.controls.len());
         let targets = match self.phase(&gate) {
             Some(factor) => Targets::Phase(factor),
             None => Targets::Tensors(self.target_tensors(&gate, &from_the_left(places))?),
         };
-        let operator = assemble(chain, (controls, gate.control_values), targets);
-        Ok(StepMatrix::Chain(operator))
-    }
-
-    /// The gate that a chain step is made of, and where its wires are.
-    pub(super) fn chain_of<'a>(
-        &self,
-        parts: &[Part],
-        chains: &'a [Chain],
-    ) -> Result<(&'a Chain, Gate<'_>)> {
-        let chain = match parts {
-            &[Part { source: Source::Chain { chain }, .. }] => chains.get(chain as usize),
-            _ => None,
-        };
-        let chain = chain.ok_or_else(|| misplaced(parts))?;
-        Ok((chain, self.structure.gate(chain.gate as usize)))
+        let controls = (controls, gate.control_values);
+        Ok(StepMatrix::Chain(assemble(chain.sites(), controls, places, targets)))
     }
 
     /// The tensors of the gate on its targets, or with controls those of the gate minus 1; `order`
@@ -95,6 +89,15 @@ impl Row<'_> {
     }
 }
 
+/// The chain that a step is made of.
+pub(super) fn chain_of<'a>(parts: &[Part], chains: &'a [Chain]) -> Result<&'a Chain> {
+    let chain = match parts {
+        &[Part { source: Source::Chain { chain }, .. }] => chains.get(chain as usize),
+        _ => None,
+    };
+    chain.ok_or_else(|| misplaced(parts))
+}
+
 /// The positions of `places` from the leftmost to the rightmost.
 pub(super) fn from_the_left(places: &[u32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..places.len()).collect();
@@ -119,13 +122,13 @@ pub(super) enum Targets {
 /// The controls of a gate: where each is on the stretch, and its value.
 pub(super) type Controls<'a> = (&'a [u32], &'a [u8]);
 
-/// Puts `targets`, which sit on `places`, and the controls of `chain` together.
+/// Puts `targets`, which sit on `places`, and the controls together.
 pub(super) fn assemble(
-    chain: &Chain,
+    n_sites: usize,
     (controls, values): Controls<'_>,
+    places: &[u32],
     targets: Targets,
 ) -> ChainOperator {
-    let n_sites = chain.sites();
     let controlled = !controls.is_empty();
     let (factor, tensors) = match targets {
         // The factor goes where the first control is.
@@ -133,7 +136,7 @@ pub(super) fn assemble(
         Targets::Tensors(tensors) => (ONE, tensors),
     };
     let mut own: Vec<Option<OperatorSite>> = vec![None; n_sites];
-    let mut places: Vec<u32> = chain.places[controls.len()..].to_vec();
+    let mut places: Vec<u32> = places.to_vec();
     places.sort_unstable();
     for (place, tensor) in places.into_iter().zip(tensors) {
         own[place as usize] = Some(tensor);
@@ -149,7 +152,7 @@ pub(super) fn assemble(
     for (at, (own, projector)) in own.into_iter().zip(projector).enumerate() {
         let site = own.unwrap_or_else(|| pass(width, projector.unwrap_or(IDENTITY2)));
         width = site.right;
-        let mut site = acting_way(chain, controlled, at, site);
+        let mut site = acting_way(n_sites, controlled, at, site);
         if controlled {
             site.blocks.insert(0, Block { left: 0, right: 0, matrix: IDENTITY2 });
         }
@@ -160,13 +163,13 @@ pub(super) fn assemble(
 
 /// `site` at place `at` of the operator, with room for the identity way beside it.
 pub(super) fn acting_way(
-    chain: &Chain,
+    n_sites: usize,
     controlled: bool,
     at: usize,
     site: OperatorSite,
 ) -> OperatorSite {
     let shift = usize::from(controlled);
-    let (first, last) = (at == 0, at + 1 == chain.sites());
+    let (first, last) = (at == 0, at + 1 == n_sites);
     let blocks = site.blocks.into_iter().map(|block| Block {
         // At the ends both ways share the only index.
         left: if first { 0 } else { block.left + shift },

@@ -1,7 +1,8 @@
 //! Which wire starts on which site.
 
-use super::layout::{Layout, lay_out};
-use super::route::Routing;
+use super::interactions::InteractionGraph;
+use super::layout::Layout;
+use super::search::Search;
 use super::settings::{Ordering, PlanSettings};
 use super::structure::{Loaded, Structure};
 use crate::error::{Error, Result};
@@ -10,6 +11,9 @@ use crate::error::{Error, Result};
 /// the ranks, not from true bond dimensions, so a small gain on paper is none; and in the given
 /// order the bonds of a report are those that the user thinks of.
 const CLEARLY_CHEAPER: f64 = 0.9;
+
+/// Steps towards the slowest mode of the interactions.
+const SMOOTHINGS: usize = 100;
 
 /// Lays the circuit out in the order that `settings` asks for.
 pub(super) fn lay_out_in_order(structure: &Structure, settings: &PlanSettings) -> Result<Layout> {
@@ -23,46 +27,24 @@ pub(super) fn lay_out_in_order(structure: &Structure, settings: &PlanSettings) -
         Ordering::Auto => with_loaded_in_order(given, structure.loaded()),
     };
     check_loaded(&order, structure.loaded())?;
-    let layout = cheaper_routing(structure, &order, settings);
+    let mut search = Search::new(structure, settings);
+    search.try_order(&order, 1.0);
     // Without detours, every gate acts on neighbours already. Tensors allow no other order: it
     // would tear their chain apart.
-    if settings.ordering != Ordering::Auto || layout.detours == 0 || structure.loaded().ordered {
-        return Ok(layout);
-    }
-    let other = cheaper_routing(structure, &reverse_cuthill_mckee(structure), settings);
-    let clearly = other.cost.flops < CLEARLY_CHEAPER * layout.cost.flops;
-    Ok(if clearly { other } else { layout })
-}
-
-/// Routes with and without look-ahead, forwards and where the start is free backwards, too, and keeps
-/// the cheapest.
-fn cheaper_routing(structure: &Structure, order: &[u32], settings: &PlanSettings) -> Layout {
-    let mut routing = Routing {
-        limit: settings.max_bond_dim,
-        look_ahead: false,
-        restore_order: settings.restore_order,
-        backwards: false,
-    };
-    let mut best = lay_out(structure, order, routing);
-    if best.detours == 0 {
-        return best;
-    }
-    let start_is_free = settings.ordering == Ordering::Auto
-        && structure.loaded().wires.is_empty()
-        && structure.measures().is_empty();
-    // Backwards the given order is that of the end.
-    let backwards_too = start_is_free && (!settings.restore_order || order.is_sorted());
-    for (look_ahead, backwards) in [(true, false), (false, true), (true, true)] {
-        if backwards && !backwards_too {
-            continue;
-        }
-        (routing.look_ahead, routing.backwards) = (look_ahead, backwards);
-        let other = lay_out(structure, order, routing);
-        if other.cost.flops < best.cost.flops {
-            best = other;
+    let found = |search: &Search| search.best.as_ref().is_some_and(|best| best.detours == 0);
+    if settings.ordering == Ordering::Auto && !found(&search) && !structure.loaded().ordered {
+        let graph = InteractionGraph::new(structure);
+        if graph.is_dense() {
+            // Of two equal meeting points the left one is taken: the other way round may cost half.
+            let turned: Vec<u32> = order.iter().rev().copied().collect();
+            search.try_order(&turned, CLEARLY_CHEAPER);
+        } else {
+            let near = reverse_cuthill_mckee(&graph);
+            search.try_order(&near, CLEARLY_CHEAPER);
+            search.try_order(&spectral(&graph, &near), CLEARLY_CHEAPER);
         }
     }
-    best
+    search.best.ok_or_else(|| Error::Internal("a circuit found no layout".to_owned()))
 }
 
 /// `order` with the wires of a state given as tensors in the order of those tensors, on the sites
@@ -135,20 +117,19 @@ fn check_permutation(order: &[u32], n_wires: usize) -> Result<()> {
 /// Wires ordered so that interacting ones are near each other (`Cuthill-McKee` 1969, reversed):
 /// breadth-first from an end of each component, neighbours of few neighbours first. A ring comes
 /// out interleaved (0, n−1, 1, n−2, …): neighbours at distance 2 at most.
-fn reverse_cuthill_mckee(structure: &Structure) -> Vec<u32> {
-    let graph = InteractionGraph::new(structure);
-    let n_wires = structure.n_wires();
+fn reverse_cuthill_mckee(graph: &InteractionGraph) -> Vec<u32> {
+    let n_wires = graph.n_wires();
     let mut by_degree: Vec<u32> = (0..n_wires as u32).collect();
     by_degree.sort_unstable_by_key(|&wire| (graph.degree(wire), wire));
-    let mut search = Search { visited_in: vec![0; n_wires], round: 0, order: Vec::new() };
+    let mut search = Bfs { visited_in: vec![0; n_wires], round: 0, order: Vec::new() };
     let mut placed = vec![false; n_wires];
     let mut order = Vec::with_capacity(n_wires);
     for wire in by_degree {
         if placed[wire as usize] {
             continue;
         }
-        let start = far_end(&graph, &mut search, wire);
-        search.breadth_first(&graph, start);
+        let start = far_end(graph, &mut search, wire);
+        search.breadth_first(graph, start);
         for &wire in &search.order {
             placed[wire as usize] = true;
         }
@@ -159,7 +140,7 @@ fn reverse_cuthill_mckee(structure: &Structure) -> Vec<u32> {
 }
 
 /// A wire at an end of the component of `wire`: walks to the far side until that gets no farther.
-fn far_end(graph: &InteractionGraph, search: &mut Search, wire: u32) -> u32 {
+fn far_end(graph: &InteractionGraph, search: &mut Bfs, wire: u32) -> u32 {
     let mut start = wire;
     let (mut depth, mut farthest) = search.breadth_first(graph, start);
     loop {
@@ -172,8 +153,38 @@ fn far_end(graph: &InteractionGraph, search: &mut Search, wire: u32) -> u32 {
     }
 }
 
+/// Wires along the slowest mode of the interactions (the Fiedler vector; Barnard, Pothen and Simon
+/// 1995), from `start` as a first guess: where wires fall into groups, cuts between these come first.
+///
+/// Each step puts every wire to the mean of its own place and those of its neighbours, in the metric of
+/// the degrees, and takes out what is the same everywhere. A few are enough for an order.
+fn spectral(graph: &InteractionGraph, start: &[u32]) -> Vec<u32> {
+    let n_wires = graph.n_wires();
+    let degree = |wire: usize| graph.degree(wire as u32).max(1) as f64;
+    let total: f64 = (0..n_wires).map(degree).sum();
+    let mut place = vec![0.0; n_wires];
+    for (site, &wire) in start.iter().enumerate() {
+        place[wire as usize] = site as f64;
+    }
+    for _ in 0..SMOOTHINGS {
+        let mean = (0..n_wires).map(|wire| degree(wire) * place[wire]).sum::<f64>() / total;
+        place.iter_mut().for_each(|x| *x -= mean);
+        let largest = place.iter().fold(f64::MIN_POSITIVE, |largest, x| largest.max(x.abs()));
+        place = (0..n_wires)
+            .map(|wire| {
+                let around =
+                    graph.neighbours(wire as u32).iter().map(|other| place[*other as usize]);
+                (place[wire] + around.sum::<f64>() / degree(wire)) / (2.0 * largest)
+            })
+            .collect();
+    }
+    let mut order = start.to_vec();
+    order.sort_by(|a, b| place[*a as usize].total_cmp(&place[*b as usize]));
+    order
+}
+
 /// Breadth-first search with its buffers.
-struct Search {
+struct Bfs {
     /// Round in which each wire was seen last: no clearing between searches.
     visited_in: Vec<u32>,
     round: u32,
@@ -181,7 +192,7 @@ struct Search {
     order: Vec<u32>,
 }
 
-impl Search {
+impl Bfs {
     /// Visits the component of `start`; returns the depth of its last level and, in that level, a
     /// wire of the fewest neighbours (the lowest of them).
     fn breadth_first(&mut self, graph: &InteractionGraph, start: u32) -> (u32, u32) {
@@ -211,73 +222,10 @@ impl Search {
     }
 }
 
-/// Which wires meet in a gate, each named by where it started: SWAPs only rename.
-struct InteractionGraph {
-    /// Flat lists of neighbours, those with few neighbours first.
-    neighbours: Vec<u32>,
-    first: Vec<usize>,
-}
-
-impl InteractionGraph {
-    fn new(structure: &Structure) -> Self {
-        let n_wires = structure.n_wires();
-        let mut edges = edges(structure);
-        edges.sort_unstable();
-        edges.dedup();
-        let mut first = vec![0; n_wires + 1];
-        for &(wire, _) in &edges {
-            first[wire as usize + 1] += 1;
-        }
-        for wire in 0..n_wires {
-            first[wire + 1] += first[wire];
-        }
-        let neighbours = edges.into_iter().map(|(_, other)| other).collect();
-        let mut graph = Self { neighbours, first };
-        graph.sort_neighbours();
-        graph
-    }
-
-    fn sort_neighbours(&mut self) {
-        let degrees: Vec<usize> = self.first.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        for pair in self.first.windows(2) {
-            self.neighbours[pair[0]..pair[1]]
-                .sort_unstable_by_key(|&wire| (degrees[wire as usize], wire));
-        }
-    }
-
-    fn neighbours(&self, wire: u32) -> &[u32] {
-        &self.neighbours[self.first[wire as usize]..self.first[wire as usize + 1]]
-    }
-
-    fn degree(&self, wire: u32) -> usize {
-        self.neighbours(wire).len()
-    }
-}
-
-/// Every interaction in both directions, with repetitions.
-fn edges(structure: &Structure) -> Vec<(u32, u32)> {
-    let mut started_as: Vec<u32> = (0..structure.n_wires() as u32).collect();
-    let mut edges = Vec::with_capacity(2 * structure.n_gates());
-    for gate in structure.gates() {
-        if let (true, &[a, b]) = (gate.only_renames(), gate.wires) {
-            started_as.swap(a as usize, b as usize);
-        }
-        // A chain through a gate on many wires rather than all its pairs: what counts is the span.
-        let mut previous = None;
-        for wire in gate.interacting_wires() {
-            let wire = started_as[wire as usize];
-            if let Some(previous) = previous.replace(wire) {
-                edges.extend([(previous, wire), (wire, previous)]);
-            }
-        }
-    }
-    edges
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{CircuitArrays, GATES, Structure};
-    use super::{check_permutation, reverse_cuthill_mckee};
+    use super::{InteractionGraph, check_permutation, reverse_cuthill_mckee};
     use crate::error::Result;
 
     /// CZ gates on `pairs`.
@@ -298,7 +246,8 @@ mod tests {
         for n in [3_u32, 4, 9, 24] {
             // Neighbours on the ring are 5 apart by name.
             let pairs: Vec<[u32; 2]> = (0..n).map(|i| [i * 5 % n, (i + 1) * 5 % n]).collect();
-            let order = reverse_cuthill_mckee(&circuit(n as usize, &pairs)?);
+            let order =
+                reverse_cuthill_mckee(&InteractionGraph::new(&circuit(n as usize, &pairs)?));
             check_permutation(&order, n as usize)?;
             for [a, b] in pairs {
                 let site = |wire| order.iter().position(|&other| other == wire).unwrap_or_default();
@@ -319,7 +268,7 @@ mod tests {
             wires: vec![0, 5, 5, 2, 2, 7],
             ..CircuitArrays::default()
         })?;
-        let order = reverse_cuthill_mckee(&structure);
+        let order = reverse_cuthill_mckee(&InteractionGraph::new(&structure));
         let site = |wire| order.iter().position(|&other| other == wire).unwrap_or_default();
         assert_eq!([site(0), site(7)].map(|end| end.abs_diff(site(5))), [1, 1], "{order:?}");
         Ok(())
@@ -327,11 +276,14 @@ mod tests {
 
     #[test]
     fn components_and_untouched_wires_are_all_placed() -> Result<()> {
-        let order = reverse_cuthill_mckee(&circuit(9, &[[0, 7], [7, 3], [2, 5], [5, 2]])?);
+        let order = reverse_cuthill_mckee(&InteractionGraph::new(&circuit(
+            9,
+            &[[0, 7], [7, 3], [2, 5], [5, 2]],
+        )?));
         check_permutation(&order, 9)?;
         let site = |wire| order.iter().position(|&other| other == wire).unwrap_or_default();
         assert_eq!(site(0).abs_diff(site(3)), 2);
         assert_eq!(site(2).abs_diff(site(5)), 1);
-        check_permutation(&reverse_cuthill_mckee(&circuit(1, &[])?), 1)
+        check_permutation(&reverse_cuthill_mckee(&InteractionGraph::new(&circuit(1, &[])?)), 1)
     }
 }

@@ -4,20 +4,22 @@
 //! over sites is part of the plan. A gate on three wires or more acts where they are, on the whole
 //! stretch of sites between them.
 //!
-//! Where two wires meet decides what later gates cost. The running bounds of the bonds price the
-//! moves themselves; with look-ahead, the distance of both wires to their next partners is priced
-//! as well. Neither always wins (gates CNOT(i, i+1) around a ring of 24, one after the other, six
-//! times: 271 steps with, 379 without; all even ones before the odd ones: 383 and 371), so a caller
-//! tries both.
+//! Where two wires meet decides what later gates cost, and so does which of several gates that commute
+//! goes first. The running bounds of the bonds price the moves themselves; a look ahead prices later
+//! ones as well (`meeting.rs`). No rule always wins, so a caller tries several (`search.rs`) and says
+//! what a better one may cost at most.
 //!
 //! A circuit from a product state may also be routed backwards, its last gate first: then the order
 //! at the end is the given one, and that at the start is what comes out. Where wires scatter
 //! forwards they gather backwards: the inverse Fourier transform of 100 wires takes 9,321 steps so,
 //! 170,352 forwards.
 
-use super::bonds::{BondBounds, after_step, two_site_flops};
-use super::chain::Chain;
+use super::bonds::{BondBounds, two_site_flops};
+use super::chain::{Chain, Spoke};
+use super::fans::{Fan, Gathered, Item};
+use super::front::{Dependencies, Front};
 use super::gate_table::GateKind;
+use super::meeting::{FarPair, MoveCosts};
 use super::parts::{Fixed, Part, PhaseFactor, Placement, SiteOperation, Source, Width};
 use super::structure::{Gate, Structure};
 use crate::pauli::Pauli;
@@ -42,6 +44,10 @@ pub(super) struct Routed {
     /// Swaps made for distance or for the final order, plus sites that gates on many wires had to
     /// bridge; 0 says that no other site order can save anything.
     pub(super) detours: usize,
+    /// Rough bound of the floating-point operations, those of fans at a discount.
+    pub(super) price: f64,
+    /// The share of that which swaps have.
+    pub(super) moves: f64,
 }
 
 /// A measurement between operations.
@@ -55,13 +61,28 @@ pub(super) struct Cut {
     pub(super) site: usize,
 }
 
+/// Which later meetings count where two wires meet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum LookAhead {
+    /// None.
+    Nothing,
+    /// The next one of either wire.
+    Partners,
+    /// So many of those that come next, of whatever wires.
+    Meetings(usize),
+}
+
 /// How to route.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Routing {
+#[derive(Clone, Copy)]
+pub(super) struct Routing<'a> {
+    /// Of gates that commute those with the nearest wires go first; `None` keeps the order.
+    pub(super) nearest_first: Option<&'a Dependencies>,
     /// Largest bond kept; it only enters the choice of meeting points.
     pub(super) limit: Option<usize>,
-    /// Whether meeting points also count what later gates need, see above.
-    pub(super) look_ahead: bool,
+    /// What a meeting point is chosen for besides the gate itself.
+    pub(super) look_ahead: LookAhead,
+    /// What is not worth the price, see [`Routed::price`].
+    pub(super) budget: f64,
     /// Whether swaps at the end bring wire i back to site i.
     pub(super) restore_order: bool,
     /// Whether to begin with the last gate, see above; neither measurements nor loaded states allow
@@ -69,27 +90,77 @@ pub(super) struct Routing {
     pub(super) backwards: bool,
 }
 
-/// Routes `structure` with wire `order[site]` starting on each site, or backwards ending there.
-pub(super) fn route(structure: &Structure, order: &[u32], routing: Routing) -> Routed {
+/// Routes `structure` with wire `order[site]` starting on each site, or backwards ending there; `None`
+/// past the budget.
+pub(super) fn route(
+    structure: &Structure,
+    gathered: &Gathered,
+    order: &[u32],
+    routing: Routing<'_>,
+) -> Option<Routed> {
     let bounds = BondBounds::initial(structure.loaded(), order, routing.limit);
     let mut router = Router::new(order, bounds, routing.limit, structure.n_gates());
-    let in_order = || (0..structure.n_gates()).map(|position| structure.gate(position));
-    if routing.look_ahead {
-        router.next_partners = if routing.backwards {
-            next_partners(structure, in_order())
-        } else {
-            next_partners(structure, in_order().rev())
-        };
+    router.look_ahead = routing.look_ahead;
+    let in_order = || gathered.items.iter();
+    if routing.look_ahead != LookAhead::Nothing && routing.nearest_first.is_none() {
+        router.pairs = in_order().filter_map(|item| pair_of(structure, *item)).collect();
+        if routing.backwards {
+            router.pairs.reverse();
+        }
+        if routing.look_ahead == LookAhead::Partners {
+            router.next_of_wires = next_of_wires(&router.pairs, structure.n_wires());
+        }
+    }
+    if let Some(dependencies) = routing.nearest_first {
+        let mut front = Front::new(dependencies);
+        while let Some(item) = front.next(|a, b| router.site(a).abs_diff(router.site(b))) {
+            router.ahead.clear();
+            if let LookAhead::Meetings(count) = routing.look_ahead {
+                router.ahead.extend(front.waiting().take(count));
+            }
+            router.add(structure, gathered, item, routing)?;
+        }
+    } else if routing.backwards {
+        in_order().rev().try_for_each(|item| router.add(structure, gathered, *item, routing))?;
+    } else {
+        in_order().try_for_each(|item| router.add(structure, gathered, *item, routing))?;
     }
     if routing.backwards {
-        in_order().rev().for_each(|gate| router.add_gate(&gate));
-        return router.routed.reversed();
+        return Some(router.routed.reversed());
     }
-    in_order().for_each(|gate| router.add_gate(&gate));
     if routing.restore_order {
         router.restore_order();
     }
-    router.routed
+    (router.routed.price < routing.budget).then_some(router.routed)
+}
+
+/// What an operation of a fan counts: fans move no wire, and so keep what is near in the circuit near on
+/// the chain, where true bonds are far below their bounds (Fourier transform of 60 wires: bonds of 10
+/// with fans, of 32 and more with swaps).
+const FAN_PRICE: f64 = 0.25;
+/// A fan whose stretch has more sites than this for each wire is routed gate by gate.
+const SPARSE: usize = 2;
+
+/// The two wires that a gate makes meet.
+///
+/// Wires go by their names of now: a SWAP in between makes a look ahead a guess, at no harm but cost.
+fn pair_of(structure: &Structure, item: Item) -> Option<[u32; 2]> {
+    let Item::Gate(position) = item else { return None };
+    let mut wires = structure.gate(position).interacting_wires();
+    match [wires.next(), wires.next(), wires.next()] {
+        [Some(first), Some(second), None] => Some([first, second]),
+        _ => None,
+    }
+}
+
+/// For each of `pairs`, the next one of its first and of its second wire.
+fn next_of_wires(pairs: &[[u32; 2]], n_wires: usize) -> Vec<[Option<u32>; 2]> {
+    let mut next = vec![None; n_wires];
+    let mut own = vec![[None; 2]; pairs.len()];
+    for (at, pair) in pairs.iter().enumerate().rev() {
+        own[at] = pair.map(|wire| next[wire as usize].replace(at as u32));
+    }
+    own
 }
 
 impl Routed {
@@ -106,33 +177,22 @@ impl Routed {
     }
 }
 
-/// For the two wires of each gate that makes two meet, the wires that they meet next: `gates` come from
-/// the last one routed to the first.
-///
-/// Wires go by their names of now: a SWAP in between makes this a guess, at no harm but cost.
-fn next_partners<'a>(
-    structure: &Structure,
-    gates: impl Iterator<Item = Gate<'a>>,
-) -> Vec<[Option<u32>; 2]> {
-    let mut partner_of = vec![None; structure.n_wires()];
-    let mut partners = vec![[None; 2]; structure.n_gates()];
-    for gate in gates {
-        let mut wires = gate.interacting_wires();
-        if let (Some(a), Some(b), None) = (wires.next(), wires.next(), wires.next()) {
-            partners[gate.position] = [partner_of[a as usize], partner_of[b as usize]];
-            partner_of[a as usize] = Some(b);
-            partner_of[b as usize] = Some(a);
-        }
-    }
-    partners
-}
-
 struct Router {
     routed: Routed,
     limit: Option<usize>,
     bounds: BondBounds,
-    /// With look-ahead, one entry per gate; without, none.
-    next_partners: Vec<[Option<u32>; 2]>,
+    /// How many of the next meetings count.
+    look_ahead: LookAhead,
+    /// With look-ahead, the two wires of every meeting, in the order in which they come.
+    pairs: Vec<[u32; 2]>,
+    /// For every meeting, the next one of either wire.
+    next_of_wires: Vec<[Option<u32>; 2]>,
+    /// Or the next meetings themselves.
+    ahead: Vec<[u32; 2]>,
+    /// Meetings so far.
+    met: usize,
+    /// The left site of the last step on two sites, for each site.
+    last_pair: Vec<usize>,
     /// Scratch of [`Router::bring_together`].
     moves: MoveCosts,
 }
@@ -146,7 +206,12 @@ impl Router {
         }
         Self {
             bounds,
-            next_partners: Vec::new(),
+            look_ahead: LookAhead::Nothing,
+            next_of_wires: Vec::new(),
+            pairs: Vec::new(),
+            ahead: Vec::new(),
+            met: 0,
+            last_pair: vec![usize::MAX; order.len()],
             routed: Routed {
                 operations: Vec::with_capacity(n_gates),
                 chains: Vec::new(),
@@ -156,10 +221,27 @@ impl Router {
                 site_of_wire,
                 wire_of_site,
                 detours: 0,
+                price: 0.0,
+                moves: 0.0,
             },
             limit,
             moves: MoveCosts::default(),
         }
+    }
+
+    /// Adds an item, unless the budget is spent.
+    fn add(
+        &mut self,
+        structure: &Structure,
+        gathered: &Gathered,
+        item: Item,
+        routing: Routing<'_>,
+    ) -> Option<()> {
+        match item {
+            Item::Gate(position) => self.add_gate(&structure.gate(position)),
+            Item::Fan(fan) => self.add_fan(structure, &gathered.fans[fan], routing.backwards),
+        }
+        (self.routed.price < routing.budget).then_some(())
     }
 
     fn add_gate(&mut self, gate: &Gate<'_>) {
@@ -202,7 +284,8 @@ impl Router {
     fn add_pair(&mut self, gate: &Gate<'_>, first: u32, second: u32) {
         // U or a phase where the controls agree: 1 + P ⊗ (U − 1).
         let rank = if gate.controls.is_empty() { gate.spec.rank } else { 2 };
-        let left = self.bring_together(gate.position, rank, first, second);
+        self.met += 1;
+        let left = self.bring_together(rank, first, second);
         let in_order = self.site(first) == left;
         let mut letters = gate.acting_letters();
         let part = match [letters.next(), letters.next()] {
@@ -227,9 +310,46 @@ impl Router {
         let first = places.iter().copied().min().unwrap_or_default();
         places.iter_mut().for_each(|place| *place -= first);
         let wires = places.len();
-        let chain = Chain::new(gate, places);
+        self.push_chain(first, wires, Chain::new(gate, places), 1.0);
+    }
+
+    /// A fan acts where its wires are.
+    fn add_fan(&mut self, structure: &Structure, fan: &Fan, backwards: bool) {
+        let hub = self.site(fan.hub) as u32;
+        let mut spokes: Vec<Spoke> = Vec::with_capacity(fan.gates.len());
+        for &gate in &fan.gates {
+            let mut wires = structure.gate(gate as usize).interacting_wires();
+            let (Some(one), Some(two)) = (wires.next(), wires.next()) else { continue };
+            let hub_first = one == fan.hub;
+            let place = self.site(if hub_first { two } else { one }) as u32;
+            spokes.push(Spoke { gate, place, hub_first });
+        }
+        let first = spokes.iter().map(|spoke| spoke.place).fold(hub, u32::min);
+        spokes.iter_mut().for_each(|spoke| spoke.place -= first);
+        let mut places: Vec<u32> = spokes.iter().map(|spoke| spoke.place).collect();
+        places.sort_unstable();
+        places.dedup();
+        let chain = Chain::fan(hub - first, fan.basis, spokes);
+        // Or the same two wires over and over.
+        // Or the same two wires over and over.
+        if chain.sites() > SPARSE * (places.len() + 1) || places.len() == 1 {
+            let mut add = |gate: &u32| self.add_gate(&structure.gate(*gate as usize));
+            if backwards {
+                fan.gates.iter().rev().for_each(&mut add);
+            } else {
+                fan.gates.iter().for_each(&mut add);
+            }
+            return;
+        }
+        self.push_chain(first, places.len() + 1, chain, FAN_PRICE);
+    }
+
+    /// Applies `chain`, which `wires` wires need, from site `first` on, at `price` for each operation.
+    fn push_chain(&mut self, first: u32, wires: usize, chain: Chain, price: f64) {
         self.routed.detours += chain.sites() - wires;
-        self.bounds.apply_chain(first as usize, &chain.bonds, self.limit);
+        let cost = self.bounds.apply_chain(first as usize, &chain.bonds, self.limit);
+        self.routed.price += price * cost.flops;
+        self.last_pair[first as usize..first as usize + chain.sites()].fill(usize::MAX);
         self.routed.operations.push(SiteOperation {
             site: first as usize,
             width: Width::Chain(chain.sites() as u32),
@@ -253,7 +373,13 @@ impl Router {
     }
 
     fn add_two(&mut self, site: usize, rank: usize, part: Part) {
+        let around = self.bounds.around(site);
         self.bounds.apply(site, rank, self.limit);
+        // What follows on the same pair becomes part of the same step.
+        if self.last_pair[site..site + 2] != [site; 2] {
+            self.routed.price += two_site_flops(around, self.bounds.at(site + 1));
+            self.last_pair[site..site + 2].fill(site);
+        }
         self.routed.operations.push(SiteOperation { site, width: Width::Two, rank, part });
     }
 
@@ -265,20 +391,25 @@ impl Router {
         }
     }
 
-    /// Swaps the two wires of the gate at `position`, of operator rank `rank`, onto neighbouring
-    /// sites and returns the left one.
-    fn bring_together(&mut self, position: usize, rank: usize, first: u32, second: u32) -> usize {
+    /// Swaps the two wires of a gate of operator rank `rank` onto neighbouring sites and returns the
+    /// left one.
+    fn bring_together(&mut self, rank: usize, first: u32, second: u32) -> usize {
         let (first, second) = (self.site(first), self.site(second));
         let (a, b) = (first.min(second), first.max(second));
         if b == a + 1 {
             return a;
         }
-        let partners = self.next_partners.get(position).copied().unwrap_or_default();
-        let mut next_sites = partners.map(|partner| partner.map(|wire| self.site(wire)));
-        if first > second {
-            next_sites.swap(0, 1);
-        }
-        let pair = FarPair { a, b, rank, limit: self.limit, next_sites };
+        let window = match self.look_ahead {
+            LookAhead::Meetings(count) => self.met..(self.met + count).min(self.pairs.len()),
+            _ => 0..0,
+        };
+        let window = self.pairs.get(window).unwrap_or_default();
+        let own = self.met.checked_sub(1).and_then(|now| self.next_of_wires.get(now));
+        let own = own.into_iter().flatten().flatten().map(|next| &self.pairs[*next as usize]);
+        let ahead = window.iter().chain(&self.ahead).chain(own);
+        let later = ahead.map(|pair| pair.map(|wire| self.site(wire))).collect();
+        let partners = self.look_ahead == LookAhead::Partners;
+        let pair = FarPair { a, b, rank, limit: self.limit, later, partners };
         let meeting = self.moves.cheapest_meeting(&self.bounds, &pair);
         for site in a..meeting {
             self.move_apart(site);
@@ -310,7 +441,9 @@ impl Router {
     /// A SWAP on `site`, `site + 1`.
     fn move_apart(&mut self, site: usize) {
         let part = Part { source: Source::Fixed(Fixed::Swap), placement: Placement::Forward };
+        let before = self.routed.price;
         self.add_two(site, 4, part);
+        self.routed.moves += self.routed.price - before;
         self.exchange(site, site + 1);
     }
 }
@@ -321,93 +454,5 @@ fn one_wire_source(gate: &Gate<'_>) -> Source {
     match gate.acting_letters().next() {
         Some(letter) => Source::Rotation { gate: position, letters: [letter, Pauli::I] },
         None => Source::Gate { gate: position },
-    }
-}
-
-/// Two wires on sites a and b > a + 1 that a gate awaits.
-struct FarPair {
-    a: usize,
-    b: usize,
-    /// Bound of the gate's operator rank.
-    rank: usize,
-    limit: Option<usize>,
-    /// Where the next partner of the left and of the right wire is now, if that counts.
-    next_sites: [Option<usize>; 2],
-}
-
-impl FarPair {
-    /// Sites between the two wires and their next partners if they meet on `meeting` and the site
-    /// after it.
-    fn later_moves(&self, meeting: usize) -> usize {
-        // Wires that the two pass make room: by one site to the left, or to the right.
-        let moved = |site: usize| {
-            let passed_by_left = site > self.a && site <= meeting;
-            let passed_by_right = site > meeting && site < self.b;
-            site - usize::from(passed_by_left) + usize::from(passed_by_right)
-        };
-        let distance = |from: usize, next: Option<usize>| match next {
-            // The same two again: no distance.
-            Some(next) if next != self.a && next != self.b => {
-                from.abs_diff(moved(next)).saturating_sub(1)
-            }
-            _ => 0,
-        };
-        distance(meeting, self.next_sites[0]) + distance(meeting + 1, self.next_sites[1])
-    }
-}
-
-/// What a later move costs, in units of the gate's step: less than a move now, since other gates
-/// may shorten the way.
-const LATER_MOVE: f64 = 0.3;
-
-/// Costs of bringing the wires of a far pair together, by the number of moves on each side.
-///
-/// The moves of the left wire and those of the right wire share no bond, so the cost of a meeting
-/// point is a sum of two running sums and the gate itself: O(b − a) for all meeting points.
-#[derive(Debug, Default)]
-struct MoveCosts {
-    /// Entry j: cost of moving the left wire j sites to the right, and the bond left of it then.
-    left: Vec<(f64, f64)>,
-    /// Entry j: cost of moving the right wire j sites to the left, and the bond right of it then.
-    right: Vec<(f64, f64)>,
-}
-
-impl MoveCosts {
-    /// The site m in a..b for which moving the wires to m and m + 1 and applying the gate there
-    /// costs least; of equal ones the leftmost.
-    fn cheapest_meeting(&mut self, bounds: &BondBounds, pair: &FarPair) -> usize {
-        let &FarPair { a, b, .. } = pair;
-        let step = |around: [f64; 3], rank: usize| {
-            let bond = after_step(around, rank, pair.limit);
-            (two_site_flops(around, bond), bond)
-        };
-        self.left.clear();
-        self.left.push((0.0, bounds.at(a)));
-        for site in a..b - 1 {
-            let (so_far, l) = self.left[site - a];
-            let [_, m, r] = bounds.around(site);
-            let (cost, bond) = step([l, m, r], 4);
-            self.left.push((so_far + cost, bond));
-        }
-        self.right.clear();
-        self.right.push((0.0, bounds.at(b + 1)));
-        for site in (a + 1..b).rev() {
-            let (so_far, r) = self.right[b - 1 - site];
-            let [l, m, _] = bounds.around(site);
-            let (cost, bond) = step([l, m, r], 4);
-            self.right.push((so_far + cost, bond));
-        }
-        let mut best = (f64::INFINITY, a);
-        for meeting in a..b {
-            let (left_cost, l) = self.left[meeting - a];
-            let (right_cost, r) = self.right[b - 1 - meeting];
-            let (gate_cost, _) = step([l, bounds.at(meeting + 1), r], pair.rank);
-            let later = LATER_MOVE * gate_cost * pair.later_moves(meeting) as f64;
-            let cost = left_cost + right_cost + gate_cost + later;
-            if cost < best.0 {
-                best = (cost, meeting);
-            }
-        }
-        best.1
     }
 }

@@ -30,13 +30,9 @@ pub enum StepTangents {
     One(Vec<(usize, [C64; 4])>),
     /// On two sites: 4×4, row-major, the left site most significant.
     Two(Vec<(usize, [C64; 16])>),
-    /// On more sites: the step's operator with another tensor on one site.
-    Chain {
-        /// How far that site is right of the first one.
-        site: usize,
-        /// The tensors, of the dimensions of the one that they replace.
-        tensors: Vec<(usize, OperatorSite)>,
-    },
+    /// On more sites: the step's operator with another tensor on one site. How far that is right of
+    /// the first one, and the tensor, of the dimensions of the one that it replaces.
+    Chain(Vec<(usize, usize, OperatorSite)>),
 }
 
 impl StepTangents {
@@ -46,7 +42,7 @@ impl StepTangents {
         match self {
             Self::One(own) => own.is_empty(),
             Self::Two(own) => own.is_empty(),
-            Self::Chain { tensors, .. } => tensors.is_empty(),
+            Self::Chain(own) => own.is_empty(),
         }
     }
 }

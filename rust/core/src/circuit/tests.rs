@@ -357,7 +357,7 @@ fn check_levels(plan: &Plan) {
 }
 
 /// Steps and gates act alike on a random state, for every ordering and limit.
-fn check_against_gates(circuit: &Circuit, random: &mut Random) -> Result<()> {
+pub(super) fn check_against_gates(circuit: &Circuit, random: &mut Random) -> Result<()> {
     let structure = circuit.structure()?;
     let n = circuit.n_wires;
     let explicit = random.distinct(n, n);

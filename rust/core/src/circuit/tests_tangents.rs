@@ -38,9 +38,9 @@ fn dense_tangents(matrix: &StepMatrix, tangents: &StepTangents) -> Vec<(usize, V
         (StepMatrix::Two(_), StepTangents::Two(list)) => {
             list.iter().map(|(parameter, matrix)| (*parameter, matrix.to_vec())).collect()
         }
-        (StepMatrix::Chain(operator), StepTangents::Chain { site, tensors }) => tensors
+        (StepMatrix::Chain(operator), StepTangents::Chain(list)) => list
             .iter()
-            .map(|(parameter, own)| (*parameter, matrix_of(&replaced(operator, *site, own))))
+            .map(|(parameter, site, own)| (*parameter, matrix_of(&replaced(operator, *site, own))))
             .collect(),
         _ => unreachable!("derivatives of another kind than the step"),
     }
@@ -121,7 +121,7 @@ fn check(circuit: &Circuit, differentiated: &[bool], plan: &Plan) -> Result<()> 
 }
 
 /// With a third of the parameters left out, and all in.
-fn check_everywhere(circuit: &Circuit, random: &mut Random) -> Result<()> {
+pub(super) fn check_everywhere(circuit: &Circuit, random: &mut Random) -> Result<()> {
     let structure = circuit.structure()?;
     let explicit = Ordering::Explicit(random.distinct(circuit.n_wires, circuit.n_wires));
     for ordering in [Ordering::Given, Ordering::Auto, explicit] {

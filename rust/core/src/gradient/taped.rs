@@ -195,6 +195,6 @@ fn gate_of(tangents: &StepTangents) -> TangentGate<'_> {
     match tangents {
         StepTangents::One(own) => TangentGate::One(own),
         StepTangents::Two(own) => TangentGate::Two(own),
-        StepTangents::Chain { site, tensors } => TangentGate::Chain(*site, tensors),
+        StepTangents::Chain(own) => TangentGate::Chain(own),
     }
 }

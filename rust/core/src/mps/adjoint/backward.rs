@@ -23,8 +23,8 @@ use crate::scalar::C64;
 pub(crate) enum TangentGate<'a> {
     One(&'a [(usize, [C64; 4])]),
     Two(&'a [(usize, [C64; 16])]),
-    /// Of the tensor of one site of a chain's operator: how far right of the first site.
-    Chain(usize, &'a [(usize, OperatorSite)]),
+    /// Of the tensor of one site of a chain's operator: how far right of the first site, and by what.
+    Chain(&'a [(usize, usize, OperatorSite)]),
 }
 
 impl TangentGate<'_> {
@@ -33,7 +33,7 @@ impl TangentGate<'_> {
         match self {
             Self::One(own) => own.is_empty(),
             Self::Two(own) => own.is_empty(),
-            Self::Chain(_, own) => own.is_empty(),
+            Self::Chain(own) => own.is_empty(),
         }
     }
 }
@@ -187,9 +187,10 @@ impl Task<'_> {
                     }
                 }))
             }
-            (StepGate::Chain(operator), TangentGate::Chain(site, tangents)) => {
-                let tangent =
-                    ChainTangents { site, tensors: tangents.iter().map(|(_, t)| t).collect() };
+            (StepGate::Chain(operator), TangentGate::Chain(tangents)) => {
+                let tangent = ChainTangents {
+                    tensors: tangents.iter().map(|(_, site, t)| (*site, t)).collect(),
+                };
                 let mut workspace = Workspace::default();
                 let factors = ChainFactors::new(
                     self.record,
@@ -206,7 +207,7 @@ impl Task<'_> {
                     let weights: Vec<Option<&[C64]>> =
                         weights[sites.start + 1..sites.end].iter().map(Option::as_deref).collect();
                     let pulled = factors.pull(&tensors, &weights);
-                    let parameters = tangents.iter().map(|(parameter, _)| *parameter);
+                    let parameters = tangents.iter().map(|(parameter, ..)| *parameter);
                     Pulled {
                         value,
                         derivatives: parameters.zip(pulled.tangents).collect(),

@@ -33,9 +33,19 @@ use crate::scalar::C64;
 
 /// Derivatives of a chain's operator: each changes the tensor of one site.
 pub(crate) struct ChainTangents<'a> {
-    /// How far right of the first site.
-    pub site: usize,
-    pub tensors: Vec<&'a OperatorSite>,
+    /// How far right of the first site, and what stands there instead.
+    pub tensors: Vec<(usize, &'a OperatorSite)>,
+}
+
+impl<'a> ChainTangents<'a> {
+    /// Those on site `i`, each with its sum.
+    fn at<'s>(
+        &'s self,
+        i: usize,
+        sums: &'s mut [f64],
+    ) -> impl Iterator<Item = (&'s mut f64, &'s (usize, &'a OperatorSite))> {
+        sums.iter_mut().zip(&self.tensors).filter(move |(_, (site, _))| *site == i)
+    }
 }
 
 /// What all values need of one step.
@@ -178,16 +188,14 @@ impl<'a> ChainFactors<'a> {
         let (l, r, w) = (c.l, c.r, c.w);
         let m = c.half_right(x, *columns);
         let outs = || g_y.chunks_exact(2 * l * w.left);
-        if self.tangents.site == i {
-            for (sum, tangent) in sums.tangents.iter_mut().zip(&self.tangents.tensors) {
-                for (g, m) in outs().zip(m.chunks_exact(2 * l * w.right)) {
-                    // Σ conj(g_Y[l, w, p, x]) · W'[w, p, p', w'] · M[l, p', w', x]
-                    for block in &tangent.blocks {
-                        let place = block.left * l..(block.left + 1) * l;
-                        let (g0, g1) = g.split_at(l * w.left);
-                        let m = &m[block.right * 2 * l..][..2 * l];
-                        *sum += along(&block.matrix, [&g0[place.clone()], &g1[place]], m);
-                    }
+        for (sum, (_, tangent)) in self.tangents.at(i, &mut sums.tangents) {
+            for (g, m) in outs().zip(m.chunks_exact(2 * l * w.right)) {
+                // Σ conj(g_Y[l, w, p, x]) · W'[w, p, p', w'] · M[l, p', w', x]
+                for block in &tangent.blocks {
+                    let place = block.left * l..(block.left + 1) * l;
+                    let (g0, g1) = g.split_at(l * w.left);
+                    let m = &m[block.right * 2 * l..][..2 * l];
+                    *sum += along(&block.matrix, [&g0[place.clone()], &g1[place]], m);
                 }
             }
         }
@@ -238,15 +246,13 @@ impl<'a> ChainFactors<'a> {
         g_n.iter_mut().for_each(|x| *x *= scale);
         let m = c.half_left(carry);
         let part = k * 2 * r;
-        if self.tangents.site == i {
-            for (sum, tangent) in sums.tangents.iter_mut().zip(&self.tangents.tensors) {
-                for block in &tangent.blocks {
-                    let g = g_n[block.right * part..][..part].chunks_exact(2 * k);
-                    let m = m[block.left * part..][..part].chunks_exact(2 * k);
-                    for (g, m) in g.zip(m) {
-                        let (g0, g1) = g.split_at(k);
-                        *sum += along(&block.matrix, [g0, g1], m);
-                    }
+        for (sum, (_, tangent)) in self.tangents.at(i, &mut sums.tangents) {
+            for block in &tangent.blocks {
+                let g = g_n[block.right * part..][..part].chunks_exact(2 * k);
+                let m = m[block.left * part..][..part].chunks_exact(2 * k);
+                for (g, m) in g.zip(m) {
+                    let (g0, g1) = g.split_at(k);
+                    *sum += along(&block.matrix, [g0, g1], m);
                 }
             }
         }

@@ -388,7 +388,10 @@ fn chain_steps() -> Result<()> {
         let g = Cotangents::random(&after, &mut numbers);
         for site in 0..n {
             let by = random_operator(&widths, &mut numbers).sites.swap_remove(site);
-            let tangents = ChainTangents { site, tensors: vec![&by, &operator.sites[site]] };
+            // Of other sites as well, in no order.
+            let other = (site + 1) % n;
+            let tangents =
+                ChainTangents { tensors: vec![(other, &operator.sites[other]), (site, &by)] };
             let after_refs: Vec<&SiteTensor<C64>> = after.iter().collect();
             let factors = ChainFactors::new(
                 &record,
@@ -424,7 +427,7 @@ fn chain_steps() -> Result<()> {
                 let found = match which {
                     at if at < n => along(&pulled.tensors[at], &directions[at]),
                     at if at == n => trace(&pulled.weights, &moved_weights(&x, &s)),
-                    _ => pulled.tangents[0],
+                    _ => pulled.tangents[1],
                 };
                 close(found, expected, &format!("case {seed}, site {site}, direction {which}"));
             }

@@ -173,9 +173,9 @@ impl<'a> Overlap<'a> {
                     gradient[*parameter] += scale * along(&of_gate, tangent);
                 }
             }
-            (StepGate::Chain(operator), TangentGate::Chain(place, own)) => {
-                for (parameter, tangent) in own {
-                    let value = self.through(operator, (place, tangent), site, before);
+            (StepGate::Chain(operator), TangentGate::Chain(own)) => {
+                for (parameter, place, tangent) in own {
+                    let value = self.through(operator, (*place, tangent), site, before);
                     gradient[*parameter] += scale * 2.0 * value.re;
                 }
             }
