@@ -1,12 +1,13 @@
 """What the device costs around the engine: ``python -m benches.overhead``.
 
 Three QNodes, each called many times: one gate; 2,000 gates on 100 wires (1,000 RY, 1,000 CNOT);
-2,400 gates and the 199 terms of a transverse-field Ising chain at bond dimension 16. After them two
-gradients by autograd (``benches.gradients`` has more of them). The whole call, the device's part of
-it and the engine inside are timed without a profiler. A second run under cProfile splits the Python
-work between bondline's own frames and PennyLane's: functions of either package own their time, and
-everything else (numpy, built-ins) is charged to whoever called it. The profiler slows Python down,
-so those two columns are upper bounds.
+2,400 gates and the 199 terms of a transverse-field Ising chain at bond dimension 16. Then a QNode
+of 2,000 gates whose angles are its argument, as it is and compiled (``bondline.compile``). After
+them two gradients by autograd (``benches.gradients`` has more of them). The whole call, the
+device's part of it and the engine inside are timed without a profiler. A second run under cProfile
+splits the Python work between bondline's own frames and PennyLane's: functions of either package
+own their time, and everything else (numpy, built-ins) is charged to whoever called it. The profiler
+slows Python down, so those two columns are upper bounds.
 
 A second table has CPU time of bondline's own Python without a profiler: what PennyLane calls for
 one execution (``setup_execution_config``, ``supports_derivatives``, ``preprocess_transforms``, the
@@ -49,7 +50,10 @@ ROOTS = {
     "pennylane": str(Path(qml.__file__).parent),
 }
 WIRES = 100
-ENTRIES = ("execute", "execute_and_compute_derivatives", "compute_derivatives")
+ENTRIES = (
+    *("execute", "execute_and_compute_derivatives", "compute_derivatives"),
+    *("run_lowered", "differentiate_lowered"),
+)
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,14 @@ def two_thousand_gates() -> Any:
         qml.RY(float(angle), wires=gate % WIRES)
         first = (gate * 7) % (WIRES - 1)
         qml.CNOT(wires=(first, first + 1))
+    return qml.expval(qml.Z(WIRES // 2))
+
+
+def angles_and_cnots(angles: Any) -> Any:
+    """Apply an RY for each of 1,000 given angles, and 1,000 CNOT, on 100 wires."""
+    for gate in range(1000):
+        qml.RY(angles[gate], wires=gate % WIRES)
+        qml.CNOT(wires=(gate % (WIRES - 1), gate % (WIRES - 1) + 1))
     return qml.expval(qml.Z(WIRES // 2))
 
 
@@ -214,6 +226,18 @@ def of_value(name: str, circuit: Callable[[], Any], calls: int, **settings: Any)
     return measured(name, qml.QNode(circuit, device), device, calls)
 
 
+def of_arguments(name: str, calls: int, *, compiled: bool, gradient: bool = False) -> Row:
+    """Measure a QNode of 2,000 gates whose angles are its argument, as it is or compiled."""
+    settings = {"max_bond_dim": 16, "on_low_fidelity": "ignore"}
+    device = qml.device("bondline.mps", wires=WIRES, threads=1, **settings)
+    qnode = qml.QNode(angles_and_cnots, device)
+    function = bondline.compile(qnode) if compiled else qnode
+    angles = pnp.array(np.linspace(0.0, 0.1, 1000), requires_grad=True)
+    call = qml.grad(function) if gradient else function
+    given = angles if gradient else angles.unwrap()
+    return measured(name, lambda: call(given), device, calls)
+
+
 def of_gradient(name: str, workload: workloads.Workload, calls: int, **settings: Any) -> Row:
     """Measure the gradient of a QNode by all its angles."""
     device = qml.device("bondline.mps", wires=workload.n_wires, threads=1, **settings)
@@ -324,6 +348,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             max_bond_dim=16,
             on_low_fidelity="ignore",
         ),
+        of_arguments("2,000 gates, QNode", options.calls, compiled=False),
+        of_arguments("2,000 gates, compiled", options.calls, compiled=True),
+        of_arguments("1,000 derivatives, QNode", options.calls, compiled=False, gradient=True),
+        of_arguments("1,000 derivatives, compiled", options.calls, compiled=True, gradient=True),
         of_gradient("240 derivatives, 20 wires", workloads.load("w3-20"), options.calls),
         of_gradient("1,200 derivatives, 100 wires", workloads.load("w3-100"), options.calls),
     ]

@@ -37,6 +37,8 @@ class Captured:
 
     Attributes
     ----------
+    device : BondlineMPS
+        That it was captured for.
     formula : Formula
         From the arguments to the parameters of the engine, shape (rows, parameters).
     lowered : Lowered
@@ -53,6 +55,7 @@ class Captured:
         Of the constants in the circuit, where that decides the results.
     """
 
+    device: BondlineMPS
     formula: Formula
     lowered: Lowered
     config: Any
@@ -85,6 +88,8 @@ def capture(qnode: Any, device: BondlineMPS, arguments: Arguments) -> Captured:
     NotCaptured
         If that cannot be recorded.
     """
+    if qml.capture.enabled():
+        raise NotCaptured("PennyLane captures programs itself")
     if len(qnode.compile_pipeline):
         raise NotCaptured("transforms of the QNode may use its numbers")
     shapes = tuple(tuple(np.shape(number)) for number in arguments.numbers())
@@ -102,7 +107,7 @@ def capture(qnode: Any, device: BondlineMPS, arguments: Arguments) -> Captured:
     reaches = tuple(
         bool(inputs[end - size : end].any()) for end, size in zip(ends, sizes, strict=True)
     )
-    return Captured(formula, lowered, config, output, shapes, reaches)
+    return Captured(device, formula, lowered, config, output, shapes, reaches)
 
 
 def concrete(arguments: Arguments) -> list[Any]:

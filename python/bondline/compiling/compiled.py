@@ -73,7 +73,7 @@ class CompiledQNode:
             arguments, captured = self._captured(args, kwargs)
         except (NotCaptured, UnknownArgument) as error:
             return self._by_pennylane(str(error), args, kwargs)
-        running = Running(captured, self.device)
+        running = Running(captured, captured.device)
         numbers = arguments.numbers()
         traced = any(map(is_tracer, numbers))
         wanted = traced or any(map(differentiated, numbers))
@@ -135,6 +135,7 @@ class CompiledQNode:
             qnode.shots,
             str(qnode.interface),
             str(qnode.diff_method),
+            len(qnode.compile_pipeline),
         )
         found = self._known.get(key)
         if found is not None:
@@ -278,6 +279,6 @@ def compile(qnode: Any) -> CompiledQNode:  # as jax.jit and torch.compile are ca
     ...     qml.CNOT([0, 1])
     ...     return qml.expval(qml.Z(1))
     >>> print(circuit(np.array([0.1, 0.2, 0.3])).round(6))
-    0.90268
+    0.902701
     """
     return CompiledQNode(qnode)

@@ -11,6 +11,7 @@ import numpy as np
 from autograd.extend import defvjp_argnums, primitive  # type: ignore[import-untyped]
 
 from bondline.compiling.arguments import joined, plain, unboxed
+from bondline.compiling.capture import Captured
 from bondline.compiling.elementary import Real
 from bondline.compiling.running import Running
 
@@ -178,15 +179,22 @@ def by_jax(running: Running, numbers: Sequence[Any], *, product: bool) -> list[A
     list of jax.Array
         One for each value.
     """
+    numpy = sys.modules["jax"].numpy
+    run = _jax_function(running.captured, product, numpy.zeros(()).dtype)
+    return running.apart(run(*map(numpy.asarray, numbers)))
+
+
+@lru_cache(maxsize=64)
+def _jax_function(captured: Captured, product: bool, real: Any) -> Any:
+    """Return a function of all arguments; ``real`` is float32 unless 64 bits were switched on."""
     jax = sys.modules["jax"]
-    numpy = jax.numpy
-    real = numpy.zeros(()).dtype  # float32 unless 64 bits were switched on
-    shapes = running.shapes()
-    count = sum(int(np.prod(shape, dtype=int)) for shape in shapes)
-    arrays = [numpy.asarray(number) for number in numbers]
+    running = Running(captured, captured.device)
     circuit = running.circuit
+    count = sum(int(np.prod(shape, dtype=int)) for shape in running.shapes())
     rows = circuit.rows.stop - circuit.rows.start
     slots = 0 if circuit.trained is None else len(circuit.trained.slots)
+    flat_shape = jax.ShapeDtypeStruct((count,), real)
+    jacobian_shape = jax.ShapeDtypeStruct((rows, count // rows, slots), real)
 
     def called(function: Any, shape: Any, *operands: Any) -> Any:
         return jax.pure_callback(function, shape, *operands, vmap_method="sequential")
@@ -207,10 +215,9 @@ def by_jax(running: Running, numbers: Sequence[Any], *, product: bool) -> list[A
             found = running.product(inputs_of(given), weights)
         else:
             found = running.pull(inputs_of(given), np.asarray(jacobian, np.float64), weights)
-        return tuple(part.astype(array.dtype) for part, array in zip(found, arrays, strict=True))
-
-    flat_shape = jax.ShapeDtypeStruct((count,), real)
-    jacobian_shape = jax.ShapeDtypeStruct((rows, count // rows, slots), real)
+        return tuple(
+            part.astype(np.asarray(own).dtype) for part, own in zip(found, given, strict=True)
+        )
 
     @jax.custom_vjp  # type: ignore[untyped-decorator]
     def run(*given: Any) -> Any:
@@ -218,7 +225,7 @@ def by_jax(running: Running, numbers: Sequence[Any], *, product: bool) -> list[A
 
     def forward(*given: Any) -> Any:
         if product:
-            return called(values, flat_shape, *given), (numpy.zeros(()), given)
+            return called(values, flat_shape, *given), (real.type(0), given)
         found, jacobian = called(values_and_jacobian, (flat_shape, jacobian_shape), *given)
         return found, (jacobian, given)
 
@@ -228,4 +235,4 @@ def by_jax(running: Running, numbers: Sequence[Any], *, product: bool) -> list[A
         return called(pulled, shapes, cotangents, jacobian, *given)
 
     run.defvjp(forward, backward)
-    return running.apart(run(*arrays))
+    return run

@@ -30,6 +30,7 @@ class Running:
     ----------
     captured : Captured
     device : BondlineMPS
+        Its own, or one with other seeds.
     """
 
     captured: Captured
