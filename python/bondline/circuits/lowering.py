@@ -315,9 +315,10 @@ def _conditions(program: Program) -> NDArray[np.int32]:
 
 def _require_pure(group: Group) -> None:
     """Raise if the state vector of a mixed state is asked for."""
-    mixed = (group.measure_postselects < 0).any()
     requests = group.requests
-    if mixed and (requests.dense_state or requests.tensors or requests.bitstrings.size):
+    if not (requests.dense_state or requests.tensors or requests.bitstrings.size):
+        return
+    if (group.measure_postselects < 0).any():
         raise DeviceError(
             "A circuit with mid-circuit measurements ends in a mixture of states, which has no "
             "state vector. Use qml.density_matrix(wires), postselect every measurement, or "

@@ -61,12 +61,19 @@ def pipeline(wires: Any, config: Any = None, *, initial: bool = False) -> Any:
     measuring = None if config is None else config.mcm_config
     deferred = measuring is not None and measuring.mcm_method == "deferred"
     padded = measuring is not None and measuring.postselect_mode == "pad-invalid-samples"
+    adjoint = config is not None and config.gradient_method == "adjoint"
+    # PennyLane adds its own transforms to what it is given.
+    return qml.CompilePipeline(_pipeline(wires, deferred, padded, adjoint, initial))
+
+
+@lru_cache(maxsize=64)
+def _pipeline(wires: Any, deferred: bool, padded: bool, adjoint: bool, initial: bool) -> Any:
     program = qml.CompilePipeline()
     program.add_transform(refuse_early, wires=wires, deferred=deferred, padded=padded)
     if deferred:
         program.add_transform(name_wires)
         program.add_transform(defer_measurements, allow_postselect=False)
-    if config is not None and config.gradient_method == "adjoint":
+    if adjoint:
         program.add_transform(make_differentiable, initial=initial)
     else:
         program.add_transform(make_native, initial=initial)
