@@ -1,12 +1,22 @@
 """What the device costs around the engine: ``python -m benches.overhead``.
 
 Three QNodes, each called many times: one gate; 2,000 gates on 100 wires (1,000 RY, 1,000 CNOT);
-2,400 gates and the 199 terms of a transverse-field Ising chain at bond dimension 16. After them two
-gradients by autograd (``benches.gradients`` has more of them). The whole call, the device's part of
-it and the engine inside are timed without a profiler. A second run under cProfile splits the Python
-work between bondline's own frames and PennyLane's: functions of either package own their time, and
-everything else (numpy, built-ins) is charged to whoever called it. The profiler slows Python down,
-so those two columns are upper bounds.
+2,400 gates and the 199 terms of a transverse-field Ising chain at bond dimension 16. Then a QNode
+of 2,000 gates whose angles are its argument, as it is and compiled (``bondline.compile``). After
+them two gradients by autograd (``benches.gradients`` has more of them). The whole call, the
+device's part of it and the engine inside are timed without a profiler. A second run under cProfile
+splits the Python work between bondline's own frames and PennyLane's: functions of either package
+own their time, and everything else (numpy, built-ins) is charged to whoever called it. The profiler
+slows Python down, so those two columns are upper bounds.
+
+A second table has CPU time of bondline's own Python without a profiler: what PennyLane calls for
+one execution (``setup_execution_config``, ``supports_derivatives``, ``preprocess_transforms``, the
+transforms themselves and ``execute``), each called many times by itself on tapes made beforehand,
+with an answer of the engine at hand instead of the engine. PennyLane's own work inside these calls
+(configurations, the properties of operators, its transforms where they are needed) counts as ours
+there. The last rows are the lowering of 1,000 circuits of one structure, 195 gates on 20 wires, for
+one circuit: of one gradient by shifts, which share all operators but one, and made one by one,
+which share none.
 """
 
 from __future__ import annotations
@@ -26,11 +36,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import pennylane as qml
 from pennylane import numpy as pnp
+from pennylane.devices import ExecutionConfig
 
 import bondline
 from benches import measure, workloads
 from benches.engine_clock import EngineClock
 from benches.qnodes import energy
+from bondline import _core
+from bondline.circuits.lowering import lower
 
 Function: TypeAlias = tuple[str, int, str]
 
@@ -39,7 +52,10 @@ ROOTS = {
     "pennylane": str(Path(qml.__file__).parent),
 }
 WIRES = 100
-ENTRIES = ("execute", "execute_and_compute_derivatives", "compute_derivatives")
+ENTRIES = (
+    *("execute", "execute_and_compute_derivatives", "compute_derivatives"),
+    *("run_lowered", "differentiate_lowered"),
+)
 
 
 @dataclass(frozen=True)
@@ -70,6 +86,14 @@ def two_thousand_gates() -> Any:
         qml.RY(float(angle), wires=gate % WIRES)
         first = (gate * 7) % (WIRES - 1)
         qml.CNOT(wires=(first, first + 1))
+    return qml.expval(qml.Z(WIRES // 2))
+
+
+def angles_and_cnots(angles: Any) -> Any:
+    """Apply an RY for each of 1,000 given angles, and 1,000 CNOT, on 100 wires."""
+    for gate in range(1000):
+        qml.RY(angles[gate], wires=gate % WIRES)
+        qml.CNOT(wires=(gate % (WIRES - 1), gate % (WIRES - 1) + 1))
     return qml.expval(qml.Z(WIRES // 2))
 
 
@@ -204,12 +228,104 @@ def of_value(name: str, circuit: Callable[[], Any], calls: int, **settings: Any)
     return measured(name, qml.QNode(circuit, device), device, calls)
 
 
+def of_arguments(name: str, calls: int, *, compiled: bool, gradient: bool = False) -> Row:
+    """Measure a QNode of 2,000 gates whose angles are its argument, as it is or compiled."""
+    settings = {"max_bond_dim": 16, "on_low_fidelity": "ignore"}
+    device = qml.device("bondline.mps", wires=WIRES, threads=1, **settings)
+    qnode = qml.QNode(angles_and_cnots, device)
+    function = bondline.compile(qnode) if compiled else qnode
+    angles = pnp.array(np.linspace(0.0, 0.1, 1000), requires_grad=True)
+    call = qml.grad(function) if gradient else function
+    given = angles if gradient else angles.unwrap()
+    return measured(name, lambda: call(given), device, calls)
+
+
 def of_gradient(name: str, workload: workloads.Workload, calls: int, **settings: Any) -> Row:
     """Measure the gradient of a QNode by all its angles."""
     device = qml.device("bondline.mps", wires=workload.n_wires, threads=1, **settings)
     gradient = qml.grad(energy(workload, device))
     angles = pnp.array(workloads.angles_of(workload), requires_grad=True)
     return measured(name, lambda: gradient(angles), device, calls)
+
+
+@dataclass(frozen=True)
+class OwnTime:
+    """Microseconds of CPU time in bondline's Python for one circuit."""
+
+    circuit: str
+    own_us: float
+
+
+def cpu_us(call: Callable[[], Any], calls: int) -> float:
+    """Return the CPU time of one call, the engine's answer at hand: the least of five rounds."""
+    rounds = []
+    entry, answers = _core.run, []
+
+    def answer(*arguments: Any) -> Any:
+        if not answers:
+            answers.append(entry(*arguments))
+        return answers[0]
+
+    _core.run = answer
+    try:
+        call()
+        for _ in range(5):
+            begin = time.process_time()
+            for _ in range(calls):
+                call()
+            rounds.append(1e6 * (time.process_time() - begin) / calls)
+    finally:
+        _core.run = entry
+    return min(rounds)
+
+
+def of_execution(name: str, circuit: Callable[[], Any], calls: int) -> list[OwnTime]:
+    """Measure everything that PennyLane calls of the device for one circuit."""
+    device = qml.device("bondline.mps", wires=WIRES, threads=1, max_bond_dim=16)
+    tape = qml.workflow.construct_tape(qml.QNode(circuit, device))()
+    asked = ExecutionConfig(gradient_method="best")
+    config = device.setup_execution_config(asked, tape)
+    pipeline = device.preprocess_transforms(config)
+    (native,), _ = pipeline([tape])
+    own = cpu_us(lambda: device.setup_execution_config(asked, tape), calls)
+    own += cpu_us(lambda: device.setup_execution_config(config, tape), calls)
+    own += cpu_us(lambda: device.supports_derivatives(asked, tape), calls)
+    own += cpu_us(lambda: device.preprocess_transforms(config), calls)
+    own += cpu_us(lambda: pipeline([tape]), calls)
+    execute = cpu_us(lambda: device.execute([native], config), calls)
+    return [
+        OwnTime(f"execute, {name}", execute),
+        OwnTime(f"execute and what comes before it, {name}", own + execute),
+    ]
+
+
+def brickwork(seed: int) -> Any:
+    """Build a circuit of 195 gates on 20 wires."""
+    operations: list[Any] = []
+    for layer in np.random.default_rng(seed).normal(size=(5, 20)):
+        operations += [qml.RY(float(angle), wire) for wire, angle in enumerate(layer)]
+        operations += [qml.CNOT([wire, wire + 1]) for wire in range(19)]
+    return qml.tape.QuantumScript(operations, [qml.expval(qml.Z(3))])
+
+
+def of_batches(tapes: int = 1000) -> list[OwnTime]:
+    """Measure the lowering of many circuits of one structure."""
+    base = brickwork(0)
+    places = [place for place, operator in enumerate(base.operations) if operator.data]
+    shifted = []
+    for number in range(tapes):
+        operations = list(base.operations)
+        place = places[number % len(places)]
+        operations[place] = qml.RY(0.01 * number, operations[place].wires)
+        shifted.append(qml.tape.QuantumScript(operations, base.measurements))
+    apart = [brickwork(seed) for seed in range(tapes)]
+    wires = qml.wires.Wires(range(20))
+    return [
+        OwnTime("lowering, one of 1,000 shifted", cpu_us(lambda: lower(shifted, wires), 1) / tapes),
+        OwnTime(
+            "lowering, one of 1,000 made apart", cpu_us(lambda: lower(apart, wires), 1) / tapes
+        ),
+    ]
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -245,6 +361,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             max_bond_dim=16,
             on_low_fidelity="ignore",
         ),
+        of_arguments("2,000 gates, QNode", options.calls, compiled=False),
+        of_arguments("2,000 gates, compiled", options.calls, compiled=True),
+        of_arguments("1,000 derivatives, QNode", options.calls, compiled=False, gradient=True),
+        of_arguments("1,000 derivatives, compiled", options.calls, compiled=True, gradient=True),
         of_gradient("240 derivatives, 20 wires", workloads.load("w3-20"), options.calls),
         of_gradient("1,200 derivatives, 100 wires", workloads.load("w3-100"), options.calls),
     ]
@@ -252,6 +372,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     with (options.out / "overhead.jsonl").open("w") as file:
         file.writelines(json.dumps(asdict(row), sort_keys=True) + "\n" for row in rows)
     print(table(rows))
+    own = [
+        *of_execution("1 gate, 100 wires", one_gate, 500),
+        *of_execution("2,000 gates, 100 wires", two_thousand_gates, 5),
+        *of_batches(),
+    ]
+    print("| circuit | bondline's own Python, us |\n|---|---|")
+    print("\n".join(f"| {row.circuit} | {row.own_us:.0f} |" for row in own))
     return 0
 
 

@@ -6,9 +6,11 @@ settings, its report, a check of its values and its errors.
 
 from bondline._core import __version__
 from bondline.checks.recheck import Recheck, recheck
+from bondline.compiling.compiled import compile  # bondline.compile
 from bondline.config import MpsConfig
 from bondline.errors import (
     BondlineError,
+    CompileFallbackWarning,
     InputError,
     InternalError,
     LowFidelityError,
@@ -25,6 +27,7 @@ from bondline.states.state import MPS
 __all__ = [
     "MPS",
     "BondlineError",
+    "CompileFallbackWarning",
     "InputError",
     "InternalError",
     "LowFidelityError",
@@ -37,6 +40,7 @@ __all__ = [
     "ResourceError",
     "UnsupportedError",
     "__version__",
+    "compile",
     "log_probability",
     "mps_state",
     "probability",

@@ -66,3 +66,7 @@ class LowFidelityWarning(UserWarning):
 
 class ParameterShiftWarning(UserWarning):
     """A gradient takes many circuits, because one thing in them has no derivative on the device."""
+
+
+class CompileFallbackWarning(UserWarning):
+    """A compiled QNode runs as PennyLane runs it: it does something that is not recorded."""

@@ -30,7 +30,10 @@ def test_the_place_of_an_input_error_is_open_until_it_is_set():
     assert bondline.InputError.gate is None
 
 
-@pytest.mark.parametrize("kind", [bondline.LowFidelityWarning, bondline.ParameterShiftWarning])
+@pytest.mark.parametrize(
+    "kind",
+    [bondline.LowFidelityWarning, bondline.ParameterShiftWarning, bondline.CompileFallbackWarning],
+)
 def test_warnings_can_be_filtered_as_user_warnings(kind):
     assert issubclass(kind, UserWarning)
 
@@ -38,6 +41,7 @@ def test_warnings_can_be_filtered_as_user_warnings(kind):
 def test_public_names():
     assert sorted(bondline.__all__) == [
         "BondlineError",
+        "CompileFallbackWarning",
         "InputError",
         "InternalError",
         "LowFidelityError",
@@ -51,6 +55,7 @@ def test_public_names():
         "ResourceError",
         "UnsupportedError",
         "__version__",
+        "compile",
         "log_probability",
         "mps_state",
         "probability",

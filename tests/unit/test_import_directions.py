@@ -20,11 +20,13 @@ FLOORS = [
     {"circuits"},
     {"reports"},
     {"devices"},
-    {"checks", "states"},
+    {"checks", "compiling", "states"},
     {""},
 ]
 FLOOR = {room: height for height, floor in enumerate(FLOORS) for room in floor}
-KNOW_PENNYLANE = {"operators", "measurements", "circuits", "devices", "checks", "states"}
+KNOW_PENNYLANE = {"operators", "measurements", "circuits", "devices", "checks", "states"} | {
+    "compiling"
+}
 
 
 def modules():

@@ -13,12 +13,15 @@ from pennylane.exceptions import DeviceError
 from bondline.circuits.group import Group, merge
 from bondline.circuits.lowered import Circuit, Lowered
 from bondline.circuits.numbering import Trained, trained
-from bondline.circuits.program import Program, Register, program_of
+from bondline.circuits.pattern import Pattern, pattern_of
+from bondline.circuits.program import Program, Register, closed_register, program_of
 from bondline.circuits.rows import matrix_rows, parameter_rows
 from bondline.errors import InputError
 from bondline.measurements.observables import Interpretation, interpret
+from bondline.measurements.requests import Requests
 from bondline.measurements.sampling import interpret_shots
 from bondline.measurements.seeds import CallSeed, Seeds
+from bondline.measurements.simple import interpret_simple
 from bondline.operators.preparations import (
     InitialState,
     initial_state,
@@ -88,19 +91,32 @@ def lower(
     """
     labels = tuple(wires) if wires else ()
     work = _Lowering(
-        Register(labels) if labels else None, seed, postselection, initial, differentiated
+        closed_register(labels) if labels else None, seed, postselection, initial, differentiated
     )
     circuits: list[Circuit] = []
     places: dict[object, int] = {}
     members: list[list[Group]] = []
     ends: list[int] = []
+    patterns: dict[tuple[int, int], Pattern] = {}
     for position, tape in enumerate(tapes):
-        register = Register() if work.register is None else work.register
-        group, found, batch, numbers = work.one(position, tape, register)
-        place = places.setdefault(group.structure() if len(tapes) > 1 else None, len(members))
-        if place == len(members):
-            members.append([])
-            ends.append(0)
+        size = len(tape.operations), len(tape.measurements)
+        pattern = patterns.get(size)
+        alike = None if pattern is None else work.alike(pattern, position, tape)
+        if pattern is not None and alike is not None:
+            group, batch, numbers = alike
+            place, found, own_labels = pattern.place, pattern.found, pattern.labels
+        else:
+            register = Register() if work.register is None else work.register
+            program, group, found, batch, numbers = work.one(position, tape, register)
+            own_labels = labels or tuple(register)
+            place = places.setdefault(group.structure() if len(tapes) > 1 else None, len(members))
+            if place == len(members):
+                members.append([])
+                ends.append(0)
+            if len(tapes) > 1 and (numbers is None or not numbers.data):
+                pattern = pattern_of(tape, program, group, found, place, own_labels)
+                if pattern is not None:
+                    patterns[size] = pattern
         rows = slice(ends[place], ends[place] + len(group.parameters))
         ends[place] = rows.stop
         members[place].append(group)
@@ -112,7 +128,7 @@ def lower(
                 rows=rows,
                 batch=batch,
                 readings=found.readings,
-                wires=labels or tuple(register),
+                wires=own_labels,
                 bins=tuple(slice(*bounds) for bounds in tape.shots.bins()) if tape.shots else (),
                 partitioned=tape.shots.has_partitioned_shots,
                 seeds=seeds if len(seeds) else None,
@@ -142,7 +158,7 @@ class _Lowering:
 
     def one(
         self, position: int, tape: Any, sites: Register
-    ) -> tuple[Group, Interpretation, int | None, Trained | None]:
+    ) -> tuple[Program, Group, Interpretation, int | None, Trained | None]:
         initial = self.start_of(tape)
         if initial is not None:
             for label in initial.wires:
@@ -175,10 +191,7 @@ class _Lowering:
             batch = other if batch is None else batch
         if batch is not None and len(parameters) != batch:
             parameters = np.repeat(parameters, batch, axis=0)
-        requests = found.requests
-        if tape.shots:
-            call = Seeds(None).next_call() if self.seed is None else self.seed
-            requests = replace(requests, seeds=call.rows(position, len(parameters)))
+        requests = self.seeded(found.requests, position, tape, len(parameters))
         control_counts, control_values = _controls(program)
         group = Group(
             n_wires=len(sites),
@@ -201,13 +214,44 @@ class _Lowering:
             loaded_tensors=loaded.tensors,
         )
         _require_pure(group)
-        return group, found, batch, numbers
+        return program, group, found, batch, numbers
+
+    def alike(
+        self, pattern: Pattern, position: int, tape: Any
+    ) -> tuple[Group, int | None, Trained | None] | None:
+        """Lower a circuit of the structure of another one; None if it has, or may have, its own."""
+        found = pattern.parameters(tape)
+        if found is None:
+            return None
+        numbers = trained(position, tape, pattern.program) if self.differentiated else None
+        if numbers is not None and numbers.data:
+            return None
+        sites = Register(pattern.labels) if self.register is None else self.register
+        parameters, batch = parameter_rows(position, tape, sites, found)
+        requests = self.seeded(pattern.group.requests, position, tape, len(parameters))
+        return replace(pattern.group, parameters=parameters, requests=requests), batch, numbers
+
+    def seeded(self, requests: Requests, position: int, tape: Any, rows: int) -> Requests:
+        """Give each row of a circuit with shots its seeds."""
+        if not tape.shots:
+            return requests
+        call = Seeds(None).next_call() if self.seed is None else self.seed
+        return replace(requests, seeds=call.rows(position, rows))
 
     def understood(
         self, tape: Any, sites: Register, program: Program, numbers: Trained | None
     ) -> Interpretation:
         """Understand the measurements once for the circuits of one gradient, which share them."""
         measurements, measures = tape.measurements, program.measures
+        if (
+            sites.closed
+            and not tape.shots
+            and not measures
+            and (numbers is None or not numbers.data)
+        ):
+            simple = interpret_simple(measurements, sites)
+            if simple is not None:
+                return simple
         shots = tape.shots.total_shots
         data = () if numbers is None else numbers.data
         identity = (
@@ -271,9 +315,10 @@ def _conditions(program: Program) -> NDArray[np.int32]:
 
 def _require_pure(group: Group) -> None:
     """Raise if the state vector of a mixed state is asked for."""
-    mixed = (group.measure_postselects < 0).any()
     requests = group.requests
-    if mixed and (requests.dense_state or requests.tensors or requests.bitstrings.size):
+    if not (requests.dense_state or requests.tensors or requests.bitstrings.size):
+        return
+    if (group.measure_postselects < 0).any():
         raise DeviceError(
             "A circuit with mid-circuit measurements ends in a mixture of states, which has no "
             "state vector. Use qml.density_matrix(wires), postselect every measurement, or "

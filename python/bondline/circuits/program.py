@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -73,6 +74,27 @@ class Register(dict[Any, int]):
         self.clear()
         self.update((wire, wire) for wire in range(len(labels)))
         return np.array(labels, dtype=np.intp)
+
+
+@lru_cache(maxsize=16)
+def closed_register(labels: tuple[Any, ...]) -> Register:
+    """Return the register of a device, which never changes.
+
+    Parameters
+    ----------
+    labels : tuple of hashable
+
+    Returns
+    -------
+    Register
+        Closed; the same one for the same labels.
+
+    Examples
+    --------
+    >>> closed_register(("a", "b"))["b"]
+    1
+    """
+    return Register(labels)
 
 
 class Program:

@@ -53,8 +53,7 @@ def parameter_rows(
     if found is None or found.ndim > 1 or found.dtype.kind not in "fiu":
         return _unequal_parameter_rows(position, tape, sites, parameters)
     rows = found.astype(np.float64, copy=False)[None]
-    if not np.isfinite(rows).all():
-        _refuse_infinite(position, tape, sites, rows)
+    require_finite(position, tape, sites, rows)
     return rows, None
 
 
@@ -87,12 +86,28 @@ def _unequal_parameter_rows(
     rows = np.empty((1 if batch is None else batch, len(columns)))
     for number, column in enumerate(columns):
         rows[:, number] = column
-    if not np.isfinite(rows).all():
-        _refuse_infinite(position, tape, sites, rows)
+    require_finite(position, tape, sites, rows)
     return rows, batch
 
 
-def _refuse_infinite(position: int, tape: Any, sites: Register, rows: NDArray[np.float64]) -> None:
+def require_finite(position: int, tape: Any, sites: Register, rows: NDArray[np.float64]) -> None:
+    """Raise if a parameter is not finite.
+
+    Parameters
+    ----------
+    position : int
+        Of the circuit in its call; for messages.
+    tape : pennylane.tape.QuantumScript
+    sites : Register
+    rows : ndarray of float64, shape (rows, parameters)
+
+    Raises
+    ------
+    InputError
+        With the operator.
+    """
+    if np.isfinite(rows).all():
+        return
     row, number = np.argwhere(~np.isfinite(rows))[0]
     member = f", row {row} of its batch," if len(rows) > 1 else ""
     raise InputError(

@@ -27,11 +27,11 @@ from bondline.devices.gradients import (
     shapes_of,
     whole_jacobians,
 )
+from bondline.devices.lowered_methods import LoweredMethods
 from bondline.reports.evidence import Evidence
-from bondline.reports.warnings_once import GivenOnce
 
 
-class DerivativeMethods:
+class DerivativeMethods(LoweredMethods):
     """Derivatives of the values of circuits, by the engine.
 
     Notes
@@ -41,18 +41,9 @@ class DerivativeMethods:
     the way: with the gradient method "adjoint", :meth:`execute` runs that program, too.
     """
 
-    wires: Any
-    tracker: Any
-    _given: GivenOnce
-
     # What the device itself has.
 
     def _config_with(self, options: Any) -> MpsConfig:
-        raise NotImplementedError
-
-    def _lower(
-        self, circuits: Sequence[Any], config: Any, wires: Any = None, *, differentiated: bool
-    ) -> Lowered:
         raise NotImplementedError
 
     def _keep(
@@ -308,16 +299,23 @@ class DerivativeMethods:
         execution_config: Any,
         pulls: Callable[[Lowered], list[Pull]],
     ) -> tuple[Lowered, Derivatives, Evidence]:
+        for circuit in circuits:
+            hindrance = obstacle(circuit, execution_config, self.wires)
+            if hindrance is not None and circuit.trainable_params:
+                raise QuantumFunctionError(refusal(hindrance, "adjoint"))
+        lowered = self.lowered(circuits, execution_config, differentiated=True)
+        found, evidence = self.differentiate_lowered(lowered, pulls(lowered), execution_config)
+        return lowered, found, evidence
+
+    def differentiate_lowered(
+        self, lowered: Lowered, pulls: Sequence[Pull], execution_config: Any
+    ) -> tuple[Derivatives, Evidence]:
+        """Differentiate circuits that are lowered already, as :func:`differentiate` does."""
         options = None if execution_config is None else execution_config.device_options
         config = self._config_with(options)
-        for circuit in circuits:
-            found = obstacle(circuit, execution_config, self.wires)
-            if found is not None and circuit.trainable_params:
-                raise QuantumFunctionError(refusal(found, "adjoint"))
-        lowered = self._lower(circuits, execution_config, differentiated=True)
         derivatives = differentiate(
             lowered,
-            pulls(lowered),
+            pulls,
             config.engine_settings(sweeps=False, derivatives=True),
             "two-state" if config.gradient == "two-state" else "adjoint",
             self.wires,
@@ -326,4 +324,4 @@ class DerivativeMethods:
             lowered, derivatives.results, config, execution_config, derivatives.gradients
         )
         evidence.judge(lowered.groups, self._given)
-        return lowered, derivatives, evidence
+        return derivatives, evidence

@@ -24,6 +24,7 @@ from bondline.devices.derivatives import differentiated
 from bondline.errors import ParameterShiftWarning
 from bondline.measurements.matrices import DENSITY_WIRES
 from bondline.operators import gate_set
+from bondline.operators.plain import is_plain
 from bondline.reports.warnings_once import GivenOnce, user_stacklevel
 
 METHODS: Final = ("best", "device", "adjoint")
@@ -136,11 +137,12 @@ def _measurements(circuit: Any, wires: Any) -> Obstacle | None:
 
 
 def _operators(circuit: Any, config: Any, wires: Any) -> Obstacle | None:
-    plain, controlled = gate_set.PLAIN_GATES, gate_set.CONTROLLED_GATES
+    if is_plain(circuit.operations):
+        return None
     measured = False
     for operator in circuit.operations:
         kind = type(operator)
-        if kind in plain or kind in controlled:
+        if kind in gate_set.GATES:
             continue
         if kind is qml.ops.MidMeasure:
             measured = True

@@ -12,6 +12,7 @@ from pennylane.ops import MeasurementValue, MidMeasure
 from pennylane.wires import Wires
 
 from bondline.errors import UnsupportedError
+from bondline.operators.plain import any_of
 
 ENUMERATED_MEASUREMENTS: Final = 12
 """Most measurements whose 2^12 histories are followed one by one without being asked to."""
@@ -237,7 +238,10 @@ def _default(circuit: Any, wires: Any, *, differentiated: bool) -> str:
 
 
 def _measures(circuit: Any) -> list[Any]:
-    return [operator for operator in circuit.operations if isinstance(operator, MidMeasure)]
+    operations = circuit.operations
+    if not any_of(operations, MidMeasure):
+        return []
+    return [operator for operator in operations if isinstance(operator, MidMeasure)]
 
 
 def _storage(circuit: Any) -> list[int]:

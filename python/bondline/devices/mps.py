@@ -14,13 +14,12 @@ from pennylane.exceptions import QuantumFunctionError
 from pennylane.logging import debug_logger, debug_logger_init
 
 from bondline.circuits.lowered import Circuit, Lowered
-from bondline.circuits.lowering import Postselection, lower
 from bondline.config import MpsConfig, MpsSettings
 from bondline.devices import mid_circuit
 from bondline.devices.derivative_methods import DerivativeMethods
 from bondline.devices.derivatives import rule_of
 from bondline.devices.differentiability import METHODS, differentiated_by_device, refusal
-from bondline.devices.execution import require_ordering, run, track, values_of
+from bondline.devices.execution import require_ordering, run, values_of
 from bondline.devices.preprocess import NAME, pipeline
 from bondline.devices.snapshots import snapshot_circuits, store_snapshot
 from bondline.measurements.requests import Requests
@@ -288,22 +287,9 @@ class BondlineMPS(DerivativeMethods, Device):  # type: ignore[misc]  # PennyLane
         term around it. With the gradient method "adjoint" the state is never re-canonicalised on
         the way, so that values and their derivatives belong to one program.
         """
-        config = self._config
-        if execution_config is not None:
-            config = self._config_with(execution_config.device_options)
         if self._debugger is not None and self._debugger.active:
-            self._take_snapshots(circuits, config, execution_config)
-        lowered = self._lower(circuits, execution_config)
-        differentiable = (
-            execution_config is not None and execution_config.gradient_method == "adjoint"
-        )
-        outputs = run(lowered, config.engine_settings(sweeps=not differentiable), self.wires)
-        values = values_of(lowered, outputs)
-        evidence = self._keep(lowered, outputs, config, execution_config)
-        if self.tracker.active:
-            track(self.tracker, circuits, evidence, values)
-        evidence.judge(lowered.groups, self._given)
-        return values
+            self._take_snapshots(circuits, execution_config)
+        return self.run_lowered(self.lowered(circuits, execution_config), execution_config)
 
     def read_states(
         self,
@@ -332,10 +318,8 @@ class BondlineMPS(DerivativeMethods, Device):  # type: ignore[misc]  # PennyLane
         LowFidelityError
             If too much was discarded and the setting is "raise".
         """
-        config = self._config
-        if execution_config is not None:
-            config = self._config_with(execution_config.device_options)
-        lowered = self._lower(circuits, execution_config).asking(ask)
+        config = self._config_of(execution_config)
+        lowered = self.lowered(circuits, execution_config).asking(ask)
         outputs = run(lowered, config.engine_settings(), self.wires)
         self._keep(lowered, outputs, config, execution_config).judge(lowered.groups, self._given)
         return list(lowered.circuits), [outputs[circuit.group] for circuit in lowered.circuits]
@@ -356,25 +340,9 @@ class BondlineMPS(DerivativeMethods, Device):  # type: ignore[misc]  # PennyLane
         self._evidence = Evidence(lowered.circuits, accounts, config, method, told)
         return self._evidence
 
-    def _lower(
-        self,
-        circuits: Sequence[Any],
-        config: Any,
-        wires: Any = None,
-        *,
-        differentiated: bool = False,
-    ) -> Lowered:
-        seed = self._seeds.next_call() if any(tape.shots for tape in circuits) else None
-        fill = config is not None and config.mcm_config.postselect_mode == "fill-shots"
-        postselection: Postselection = "fill" if fill else "drop"
-        return lower(
-            circuits,
-            self.wires or wires,
-            seed,
-            postselection=postselection,
-            initial=self._initial_state,
-            differentiated=differentiated,
-        )
+    def _config_of(self, execution_config: Any) -> MpsConfig:
+        options = None if execution_config is None else execution_config.device_options
+        return self._config_with(options)
 
     def _config_with(self, options: Any) -> MpsConfig:
         """Return the settings of the device, with given options in their place."""
@@ -382,11 +350,10 @@ class BondlineMPS(DerivativeMethods, Device):  # type: ignore[misc]  # PennyLane
             return self._config
         return MpsConfig.from_keywords(f"device_options of {NAME}", {**self._options, **options})
 
-    def _take_snapshots(
-        self, circuits: Sequence[Any], config: MpsConfig, execution_config: Any
-    ) -> None:
+    def _take_snapshots(self, circuits: Sequence[Any], execution_config: Any) -> None:
+        config = self._config_of(execution_config)
         for tape in circuits:
             for tag, circuit in snapshot_circuits(tape):
-                lowered = self._lower([circuit], execution_config, tape.wires)
+                lowered = self.lowered([circuit], execution_config, tape.wires)
                 (value,) = values_of(lowered, run(lowered, config.engine_settings(), self.wires))
                 store_snapshot(self._debugger.snapshots, tag, value)

@@ -16,6 +16,7 @@ from bondline.measurements.matrices import hermitian_matrix
 from bondline.measurements.pauli_sums import LEAF_WIRES, is_basis_projector
 from bondline.operators import gate_set
 from bondline.operators.amplitude_angles import constant, gates, has_zeros
+from bondline.operators.plain import is_plain
 
 _LEAVE_OUT: Final = (
     "leave it out of what is differentiated (pennylane.numpy: requires_grad=False; torch: detach; "
@@ -141,16 +142,17 @@ def with_angles(tape: Any) -> Any:
     pennylane.exceptions.QuantumFunctionError
         If a derivative by an array is taken that has none.
     """
-    plain, controlled = gate_set.PLAIN_GATES, gate_set.CONTROLLED_GATES
-    operations = [
-        operator
-        if type(operator) in plain or type(operator) in controlled or not operator.data
-        else _settled_operator(operator)
-        for operator in tape.operations
-    ]
+    operations = tape.operations
+    if not is_plain(operations):
+        operations = [
+            operator
+            if type(operator) in gate_set.GATES or not operator.data
+            else _settled_operator(operator)
+            for operator in operations
+        ]
     measurements = [_settled_measurement(measurement) for measurement in tape.measurements]
     changed = {}
-    if any(map(is_not, operations, tape.operations)):
+    if operations is not tape.operations and any(map(is_not, operations, tape.operations)):
         changed["operations"] = operations
     if any(map(is_not, measurements, tape.measurements)):
         changed["measurements"] = measurements

@@ -1,0 +1,241 @@
+"""How numbers follow from the arguments of a function: recorded once, evaluated as arrays.
+
+Every number has a register. Functions of the same name whose operands are known at the same time
+are one step, however many numbers they make: a circuit of 2,000 gates with ``2 * x`` in each is one
+multiplication of 2,000 numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bondline.compiling.elementary import ELEMENTARY, Real
+
+Registers = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One function of many numbers.
+
+    Attributes
+    ----------
+    function : str
+    results : ndarray of intp, shape (count,)
+    operands : tuple of ndarray of intp, each of shape (count,)
+    """
+
+    function: str
+    results: Registers
+    operands: tuple[Registers, ...]
+
+
+class Recorder:
+    """Registers while they grow.
+
+    Parameters
+    ----------
+    inputs : int
+        Numbers that are given: the first registers.
+    functions : mapping from str to callable, optional
+        What arrays know beside the elementary functions.
+
+    Attributes
+    ----------
+    count : int
+        Number of registers.
+    reason : str or None
+        What could not be recorded, if anything.
+
+    Examples
+    --------
+    >>> recorder = Recorder(2)
+    >>> double = recorder.apply("multiply", recorder.constants(np.array([2.0, 2.0])), np.arange(2))
+    >>> recorder.formula(double)(np.array([0.1, 0.2]))
+    array([0.2, 0.4])
+    """
+
+    def __init__(
+        self, inputs: int, functions: Mapping[str, Callable[..., Any]] | None = None
+    ) -> None:
+        self.inputs = inputs
+        self.functions = functions or {}
+        self.reason: str | None = None
+        self._levels = np.zeros(max(64, 2 * inputs), dtype=np.intp)
+        self.count = inputs
+        self._constants: list[tuple[Registers, Real]] = []
+        self._steps: dict[tuple[int, str], list[tuple[Registers, tuple[Registers, ...]]]] = {}
+
+    def constants(self, values: Any) -> Registers:
+        """Return registers of constants.
+
+        Parameters
+        ----------
+        values : array_like of float
+
+        Returns
+        -------
+        ndarray of intp, of the same shape
+        """
+        array = np.asarray(values, dtype=np.float64)
+        found = self._new(array.shape, 0)
+        self._constants.append((found.ravel(), array.ravel()))
+        return found
+
+    def apply(self, function: str, *operands: Registers) -> Registers:
+        """Record a function of numbers.
+
+        Parameters
+        ----------
+        function : str
+            One of ``ELEMENTARY``.
+        *operands : ndarray of intp
+            They broadcast.
+
+        Returns
+        -------
+        ndarray of intp
+        """
+        joint = np.broadcast_arrays(*operands)
+        flat = tuple(np.array(part.ravel(), dtype=np.intp) for part in joint)
+        level = 1 + max(int(self._levels[part].max(initial=0)) for part in flat)
+        found = self._new(joint[0].shape, level)
+        self._steps.setdefault((level, function), []).append((found.ravel(), flat))
+        return found
+
+    def formula(self, results: Registers) -> Formula:
+        """Return how some numbers follow from the inputs, and nothing else.
+
+        Parameters
+        ----------
+        results : ndarray of intp
+
+        Returns
+        -------
+        Formula
+        """
+        needed = np.zeros(self.count, dtype=np.bool_)
+        needed[results.ravel()] = True
+        varies = np.zeros(self.count, dtype=np.bool_)
+        varies[: self.inputs] = True
+        steps: list[Step] = []
+        for level, function in sorted(self._steps, reverse=True):
+            parts = self._steps[level, function]
+            found = np.concatenate([part for part, _ in parts])
+            operands = [
+                np.concatenate([given[number] for _, given in parts])
+                for number in range(len(parts[0][1]))
+            ]
+            kept = needed[found]
+            if kept.any():
+                chosen = tuple(part[kept] for part in operands)
+                for part in chosen:
+                    needed[part] = True
+                steps.append(Step(function, found[kept], chosen))
+        steps.reverse()
+        for step in steps:
+            varies[step.results] = np.logical_or.reduce([varies[part] for part in step.operands])
+        pool = np.zeros(self.count)
+        for registers, values in self._constants:
+            pool[registers] = values
+        return Formula(self.inputs, pool, tuple(steps), results, varies[results])
+
+    def _new(self, shape: tuple[int, ...], level: int) -> Registers:
+        start = self.count
+        self.count += int(np.prod(shape, dtype=int))
+        if self.count > len(self._levels):
+            self._levels = np.concatenate([self._levels, np.zeros(2 * self.count, dtype=np.intp)])
+        self._levels[start : self.count] = level
+        return np.arange(start, self.count, dtype=np.intp).reshape(shape)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Formula:
+    """How numbers follow from inputs.
+
+    Attributes
+    ----------
+    inputs : int
+    constants : ndarray of float64, shape (registers,)
+        With zeros where a register is no constant.
+    steps : tuple of Step
+        In an order in which they can be computed.
+    results : ndarray of intp
+        Registers of the numbers, in any shape.
+    varies : ndarray of bool, of the same shape
+        Which of them depend on the inputs.
+    """
+
+    inputs: int
+    constants: Real
+    steps: tuple[Step, ...]
+    results: Registers
+    varies: NDArray[np.bool_]
+
+    def __call__(self, inputs: Real) -> Real:
+        """Return the numbers.
+
+        Parameters
+        ----------
+        inputs : ndarray of float64, shape (inputs,)
+
+        Returns
+        -------
+        ndarray of float64, of the shape of ``results``
+        """
+        return self.pool(inputs)[self.results]
+
+    def pool(self, inputs: Real) -> Real:
+        """Return all registers."""
+        pool = self.constants.copy()
+        pool[: self.inputs] = inputs
+        for step in self.steps:
+            operands = [pool[part] for part in step.operands]
+            pool[step.results] = ELEMENTARY[step.function].value(*operands)
+        return pool
+
+    def pull(self, inputs: Real, cotangents: Real) -> Real:
+        """Return the derivative of a weighted sum of the numbers by the inputs.
+
+        Parameters
+        ----------
+        inputs : ndarray of float64, shape (inputs,)
+        cotangents : ndarray of float64
+            The weights, of the shape of ``results``.
+
+        Returns
+        -------
+        ndarray of float64, shape (inputs,)
+
+        Examples
+        --------
+        >>> recorder = Recorder(1)
+        >>> sine = recorder.apply("sin", np.zeros(3, dtype=np.intp))
+        >>> recorder.formula(sine).pull(np.array([0.0]), np.array([1.0, 2.0, 3.0]))
+        array([6.])
+        """
+        total = len(self.constants)
+        weights: Real = np.bincount(self.results.ravel(), cotangents.ravel(), total).astype(float)
+        if self.steps:
+            pool = self.pool(inputs)
+            with np.errstate(all="ignore"):
+                self._through(weights, pool)
+        return weights[: self.inputs]
+
+    def _through(self, weights: Real, pool: Real) -> None:
+        """Carry weights from results of steps to their operands, the last step first."""
+        for step in reversed(self.steps):
+            own = weights[step.results]
+            operands: Sequence[Real] = [pool[part] for part in step.operands]
+            value = pool[step.results]
+            for part, derivative in zip(
+                step.operands, ELEMENTARY[step.function].derivatives, strict=True
+            ):
+                slope = own * derivative(value, *operands)
+                # A number of weight zero has no share, however steep the function is there.
+                weights += np.bincount(part, np.where(own == 0.0, 0.0, slope), len(weights))
