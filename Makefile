@@ -71,6 +71,8 @@ bench-peers: $(BENCH)/.installed ## install the peers of the benchmarks
 
 bench: setup bench-peers ## side-by-side benchmarks against peers
 	$(BIN)/python -m benches.run --peers-python $(abspath $(BENCH))/bin/python
+	$(BIN)/python -m benches.samples --peers-python $(abspath $(BENCH))/bin/python
+	$(BIN)/python -m benches.gradients --peers-python $(abspath $(BENCH))/bin/python
 
 clean: ## remove what was built
 	rm -rf target $(VENV) $(BENCH) python/bondline/*.so examples/out benches/out
