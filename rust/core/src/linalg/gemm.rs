@@ -60,16 +60,34 @@ fn product<T: Scalar>(
 /// Lower triangle of `out = aᴴ · a`: 1.6 to 1.9 times cheaper than the product. The strict upper
 /// triangle of `out` is left as it was.
 pub fn gram<T: Scalar>(out: MatMut<'_, T>, a: MatRef<'_, T>) {
+    lower_product(out, (a.transpose(), Conj::Yes), (a, Conj::No));
+}
+
+/// Lower triangle of `out = aᴴ · b`, where that is Hermitian; the strict upper one is left as it was.
+pub fn adjoint_times_lower<T: Scalar>(out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    lower_product(out, (a.transpose(), Conj::Yes), (b, Conj::No));
+}
+
+/// Lower triangle of `out = a · bᴴ`, where that is Hermitian; the strict upper one is left as it was.
+pub fn times_adjoint_lower<T: Scalar>(out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    lower_product(out, (a, Conj::No), (b.transpose(), Conj::Yes));
+}
+
+fn lower_product<T: Scalar>(
+    out: MatMut<'_, T>,
+    (a, conj_a): (MatRef<'_, T>, Conj),
+    (b, conj_b): (MatRef<'_, T>, Conj),
+) {
     triangular::matmul_with_conj(
         out,
         BlockStructure::TriangularLower,
         Accum::Replace,
-        a.transpose(),
-        BlockStructure::Rectangular,
-        Conj::Yes,
         a,
         BlockStructure::Rectangular,
-        Conj::No,
+        conj_a,
+        b,
+        BlockStructure::Rectangular,
+        conj_b,
         T::ONE,
         Par::Seq,
     );

@@ -12,8 +12,8 @@ mod truncate;
 
 pub use eigh::leading_eigenpairs;
 pub use gemm::{
-    add_adjoint_times, add_times, add_times_adjoint, adjoint_times, gram, matrix, matrix_mut,
-    times, times_adjoint,
+    add_adjoint_times, add_times, add_times_adjoint, adjoint_times, adjoint_times_lower, gram,
+    matrix, matrix_mut, times, times_adjoint, times_adjoint_lower,
 };
 pub use qr::{ThinQr, thin_qr};
 pub(crate) use sketch::{Directions, SketchBuffers, sketch_size, sketched_directions};

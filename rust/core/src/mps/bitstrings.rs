@@ -62,10 +62,9 @@ fn read_batch<T: Scalar>(
                 let among = possible.iter().copied();
                 among.filter(|&string| usize::from(strings[string].0[at]) == bit)
             };
-            members.collect(with_bit().map(|string| prefix_of[string]), count);
-            if members.prefixes.is_empty() {
-                continue;
-            }
+            members.clear(count);
+            with_bit().for_each(|string| members.add(prefix_of[string]));
+            grown.clear(site.right);
             grown.grow(&vectors, &members.prefixes, site, bit);
             children.clear();
             children.resize(members.prefixes.len(), NONE);

@@ -22,6 +22,7 @@ mod export;
 mod light_cone;
 mod load;
 mod loose;
+mod one_letter;
 mod overlap;
 mod prefix;
 mod project;

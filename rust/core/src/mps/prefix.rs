@@ -36,7 +36,15 @@ impl<T: Scalar> Grown<T> {
         Self { vectors: Vec::new(), dim: 0, weights: Vec::new(), gathered: Vec::new() }
     }
 
-    /// Grows the columns `members` of `prefixes` by the outcome `bit` of `site`.
+    /// Forgets all vectors; the next ones have `dim` entries.
+    pub(crate) fn clear(&mut self, dim: usize) {
+        self.dim = dim;
+        self.vectors.clear();
+        self.weights.clear();
+    }
+
+    /// Grows the columns `members` of `prefixes` by the outcome `bit` of `site`; they follow those
+    /// that are there.
     pub(crate) fn grow(
         &mut self,
         prefixes: &[T],
@@ -44,26 +52,29 @@ impl<T: Scalar> Grown<T> {
         site: &SiteTensor<T>,
         bit: usize,
     ) {
+        if members.is_empty() {
+            return;
+        }
         let (l, r) = (site.left, site.right);
         self.gathered.clear();
         for &member in members {
             self.gathered.extend_from_slice(&prefixes[member * l..(member + 1) * l]);
         }
-        self.dim = r;
-        self.vectors.resize(r * members.len(), T::ZERO);
+        let before = self.vectors.len();
+        self.vectors.resize(before + r * members.len(), T::ZERO);
+        let grown = &mut self.vectors[before..];
         // W[r, x] = Σ_l B[l, bit, r] · V[l, x]
         times(
-            matrix_mut(&mut self.vectors, r, members.len()),
+            matrix_mut(grown, r, members.len()),
             matrix(&site.entries, 2 * l, r).subrows(bit * l, l).transpose(),
             matrix(&self.gathered, l, members.len()),
         );
-        self.weights.clear();
         let noise = NOISE * T::NOISE_FLOOR * T::NOISE_FLOOR;
         let norm = |vector: &[T]| {
-            let weight = vector.iter().map(|x| x.norm_sqr()).sum();
+            let weight = squared_norm(vector);
             if weight <= noise { 0.0 } else { weight }
         };
-        self.weights.extend(self.vectors.chunks_exact(r).map(norm));
+        self.weights.extend(grown.chunks_exact(r).map(norm));
     }
 
     /// Appends vector `slot`, normalised, to `prefixes`.
@@ -73,6 +84,18 @@ impl<T: Scalar> Grown<T> {
         // In double precision: the factor itself may be too large for single.
         prefixes.extend(vector.iter().map(|x| T::from_c64(x.to_c64() * factor)));
     }
+}
+
+/// Sums in eight places at once: one sum after the other would wait for every addition.
+fn squared_norm<T: Scalar>(vector: &[T]) -> f64 {
+    let (blocks, rest) = vector.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for block in blocks {
+        for (sum, x) in sums.iter_mut().zip(block) {
+            *sum += x.norm_sqr();
+        }
+    }
+    sums.iter().sum::<f64>() + rest.iter().map(|x| x.norm_sqr()).sum::<f64>()
 }
 
 /// The distinct ones among the prefixes of some shots, in the order of first sight.
@@ -88,14 +111,11 @@ impl Members {
         Self { prefixes: Vec::new(), slots: Vec::new() }
     }
 
-    /// Collects `prefixes`, each below `count`.
-    pub(crate) fn collect(&mut self, prefixes: impl Iterator<Item = usize>, count: usize) {
+    /// Forgets all; the next ones are below `count`.
+    pub(crate) fn clear(&mut self, count: usize) {
         self.prefixes.clear();
         self.slots.clear();
         self.slots.resize(count, NONE);
-        for prefix in prefixes {
-            self.add(prefix);
-        }
     }
 
     pub(crate) fn add(&mut self, prefix: usize) {

@@ -2,8 +2,12 @@
 //! right, every outcome with its probability given those before it.
 //!
 //! All shots of a batch go together: shots with equal outcomes and letters so far share one left
-//! vector, and one product moves all vectors to the next site. The second outcome is worked out
-//! only for the vectors of which some shot may take it.
+//! vector, and one product moves all vectors to the next site.
+//!
+//! The numbers that decide are known beforehand, so the outcome of every shot is guessed: 1 if its
+//! number is above the probability of outcome 0 at that site over all shots. The guess is worked out
+//! first, and its probability mostly tells that it was right. The other outcome is worked out only
+//! for vectors of which some shot's guess was wrong, or too near to the edge to tell.
 
 use std::borrow::Cow;
 
@@ -18,8 +22,8 @@ use crate::pauli::Pauli;
 use crate::rng::ShotKey;
 use crate::scalar::{C64, Scalar};
 
-/// Outcome 1 is looked at for numbers this close below the probability of outcome 0, because the
-/// two probabilities sum to 1 only up to rounding.
+/// Both outcomes are compared for numbers this close to the edge between them, because their
+/// probabilities sum to 1 only up to rounding.
 const SLACK: f64 = 1e-5;
 
 /// The measured letter of each site from the first to the last that is measured. [`Pauli::I`]
@@ -103,7 +107,7 @@ pub fn sample<T: Scalar>(
         let mut batch = Batch::new(bases, first, shots, key);
         for (at, site) in state.sites[..width].iter().enumerate() {
             cancel.check()?;
-            batch.measure(at, site)?;
+            batch.measure(at, site, &state.schmidt[at])?;
             bits.iter_mut().skip(at).step_by(width).zip(&batch.bits).for_each(|(b, own)| *b = *own);
         }
         Ok(())
@@ -133,10 +137,39 @@ struct Batch<'a, T> {
     /// Outcome of each shot at the site in work, and the random number that decides it.
     bits: Vec<u8>,
     draws: Vec<f64>,
-    zero: Grown<T>,
-    one: Grown<T>,
+    /// Those of each outcome: its vectors, which prefixes they are of, and their place in `next`.
+    branches: [Branch<T>; 2],
+    /// Shots whose site in work is measured in one letter.
+    of_letter: Vec<usize>,
+}
+
+/// The vectors after one outcome.
+struct Branch<T> {
+    grown: Grown<T>,
     members: Members,
-    candidates: Members,
+    children: Vec<usize>,
+}
+
+impl<T: Scalar> Branch<T> {
+    fn new() -> Self {
+        Self { grown: Grown::new(), members: Members::new(), children: Vec::new() }
+    }
+
+    fn clear(&mut self, count: usize, dim: usize) {
+        self.grown.clear(dim);
+        self.members.clear(count);
+    }
+
+    /// Works out the vectors of those members that have none yet.
+    fn grow(&mut self, vectors: &[T], site: &SiteTensor<T>, bit: usize) {
+        let new = self.grown.weights.len();
+        self.grown.grow(vectors, &self.members.prefixes[new..], site, bit);
+    }
+
+    /// The probability of the outcome after `prefix`; `None` where it was not worked out.
+    fn weight(&self, prefix: usize) -> Option<f64> {
+        self.grown.weights.get(self.members.slot(prefix)).copied()
+    }
 }
 
 impl<'a, T: Scalar> Batch<'a, T> {
@@ -152,71 +185,110 @@ impl<'a, T: Scalar> Batch<'a, T> {
             next_of: vec![0; shots.len()],
             bits: vec![0; shots.len()],
             draws: vec![0.0; shots.len()],
-            zero: Grown::new(),
-            one: Grown::new(),
-            members: Members::new(),
-            candidates: Members::new(),
+            branches: [Branch::new(), Branch::new()],
+            of_letter: Vec::new(),
         }
     }
 
-    /// Measures site `at` for all shots.
-    fn measure(&mut self, at: usize, site: &SiteTensor<T>) -> Result<()> {
+    /// Measures site `at` for all shots; `schmidt` are the weights left of it.
+    fn measure(&mut self, at: usize, site: &SiteTensor<T>, schmidt: &[f64]) -> Result<()> {
         for (draw, &shot) in self.draws.iter_mut().zip(self.shots) {
             *draw = self.key.uniform(shot, at as u64);
         }
         self.next.clear();
+        let mut of_letter = std::mem::take(&mut self.of_letter);
         for letter in [Pauli::X, Pauli::Y, Pauli::Z] {
-            let of_letter: Vec<usize> = (0..self.shots.len())
-                .filter(|shot| self.bases.letter(self.first + shot, at) == letter)
-                .collect();
+            of_letter.clear();
+            of_letter.extend(
+                (0..self.shots.len())
+                    .filter(|shot| self.bases.letter(self.first + shot, at) == letter),
+            );
             if !of_letter.is_empty() {
-                self.measure_in(at, &in_basis(site, letter), &of_letter)?;
+                self.measure_in(at, &in_basis(site, letter), schmidt, &of_letter)?;
             }
         }
+        self.of_letter = of_letter;
         std::mem::swap(&mut self.vectors, &mut self.next);
         std::mem::swap(&mut self.prefix_of, &mut self.next_of);
         Ok(())
     }
 
     /// Measures `site`, its physical index that of the outcomes, for some of the shots.
-    fn measure_in(&mut self, at: usize, site: &SiteTensor<T>, shots: &[usize]) -> Result<()> {
+    fn measure_in(
+        &mut self,
+        at: usize,
+        site: &SiteTensor<T>,
+        schmidt: &[f64],
+        shots: &[usize],
+    ) -> Result<()> {
         let count = self.vectors.len() / site.left;
-        self.members.collect(shots.iter().map(|&shot| self.prefix_of[shot]), count);
-        self.zero.grow(&self.vectors, &self.members.prefixes, site, 0);
-        let weight_of_zero = |prefix| self.zero.weights[self.members.slot(prefix)];
-        let near_one = shots.iter().filter(|&&shot| {
-            self.draws[shot] >= weight_of_zero(self.prefix_of[shot]) * (1.0 - SLACK)
-        });
-        self.candidates.collect(near_one.map(|&shot| self.prefix_of[shot]), count);
-        self.one.grow(&self.vectors, &self.candidates.prefixes, site, 1);
-        let mut children = vec![[NONE; 2]; self.members.prefixes.len()];
+        let [zero, one] = &mut self.branches;
+        zero.clear(count, site.right);
+        one.clear(count, site.right);
+        let edge = probability_of_zero(site, schmidt);
         for &shot in shots {
-            let prefix = self.prefix_of[shot];
-            let (slot, second) = (self.members.slot(prefix), self.candidates.slot(prefix));
-            let zero = self.zero.weights[slot];
-            let one = if second == NONE { 0.0 } else { self.one.weights[second] };
-            let total = zero + one;
-            if !(total > 0.0 && total.is_finite()) {
-                return Err(Error::Numerical(format!(
-                    "the outcomes of site {at} have total probability {total}: the state to draw \
-                     from has norm zero or is not canonical"
-                )));
+            let guess = if self.draws[shot] < edge { &mut *zero } else { &mut *one };
+            guess.members.add(self.prefix_of[shot]);
+        }
+        zero.grow(&self.vectors, site, 0);
+        one.grow(&self.vectors, site, 1);
+        for &shot in shots {
+            let (prefix, draw) = (self.prefix_of[shot], self.draws[shot]);
+            match (zero.weight(prefix), one.weight(prefix)) {
+                (Some(zero), None) if !is_certain(draw, zero) => one.members.add(prefix),
+                (None, Some(one)) if !is_certain(1.0 - draw, one) => zero.members.add(prefix),
+                _ => {}
             }
-            // Compared with both: one minus the other is off by a rounding error, in single
-            // precision enough to take impossible outcomes.
-            let takes_one = one > 0.0 && self.draws[shot] * total >= zero;
+        }
+        zero.grow(&self.vectors, site, 0);
+        one.grow(&self.vectors, site, 1);
+        for branch in [&mut *zero, one] {
+            branch.children.clear();
+            branch.children.resize(branch.members.prefixes.len(), NONE);
+        }
+        for &shot in shots {
+            let (prefix, draw) = (self.prefix_of[shot], self.draws[shot]);
+            let [zero, one] = &self.branches;
+            let takes_one = match (zero.weight(prefix), one.weight(prefix)) {
+                (None, Some(_)) => true,
+                (_, None) => false,
+                (Some(zero), Some(one)) => {
+                    let total = zero + one;
+                    if !(total > 0.0 && total.is_finite()) {
+                        return Err(Error::Numerical(format!(
+                            "the outcomes of site {at} have total probability {total}: the state \
+                             to draw from has norm zero or is not canonical"
+                        )));
+                    }
+                    // Compared with both: one minus the other is off by a rounding error, in single
+                    // precision enough to take impossible outcomes.
+                    one > 0.0 && draw * total >= zero
+                }
+            };
             self.bits[shot] = u8::from(takes_one);
-            let child = &mut children[slot][usize::from(takes_one)];
+            let branch = &mut self.branches[usize::from(takes_one)];
+            let slot = branch.members.slot(prefix);
+            let child = &mut branch.children[slot];
             if *child == NONE {
                 *child = self.next.len() / site.right;
-                let (grown, slot) =
-                    if takes_one { (&self.one, second) } else { (&self.zero, slot) };
-                grown.push_normalised(slot, &mut self.next);
+                branch.grown.push_normalised(slot, &mut self.next);
             }
             self.next_of[shot] = *child;
         }
         Ok(())
     }
+}
+
+/// Whether an outcome of this probability is surely taken by a number this far from its end. A
+/// probability that is no number or above 1 has the two compared, and the total refused.
+fn is_certain(distance: f64, probability: f64) -> bool {
+    probability < 1.0 + SLACK && distance < probability - SLACK
+}
+
+/// `Σ_{a r} s_a² |B[a 0 r]|²`: how often the outcome is 0 over all shots. For guesses only.
+fn probability_of_zero<T: Scalar>(site: &SiteTensor<T>, schmidt: &[f64]) -> f64 {
+    let columns = site.entries.chunks_exact(2 * site.left);
+    columns.flat_map(|column| column.iter().zip(schmidt)).map(|(x, s)| x.norm_sqr() * s * s).sum()
 }
 
 /// The tensor with the letter's eigenvalues +1 and -1 as its physical index.

@@ -1,21 +1,22 @@
 //! Expectation values of many words of one-site operators, sharing environments.
 //!
 //! Words are grouped by their first site and read through a trie: words with a common beginning
-//! share its environments, and all letters at one site share one product. Each value is divided by
-//! that of the identity on the same support, so that ⟨1⟩ is 1 exactly and no value leaves [-1, 1]
+//! share its environments, all letters at one site share one product, and all words that end at one
+//! site share what closes them there (see [`crate::mps::one_letter`]). Each value is divided by that of the identity on the same support, so that ⟨1⟩ is 1 exactly and no value leaves [-1, 1]
 //! by more than rounding, whatever was truncated. Environments carry a power of two of their own: a
 //! projector on 1,000 sites is right down to the smallest number, in single precision too.
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
 use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::local_operator::LocalOperator;
-use crate::mps::environment::{
-    Environments, Readout, checked_norm, finish_transfer, half_transfer, rescale,
-};
+use crate::mps::environment::{Environments, Readout, checked_norm, rescale};
+use crate::mps::one_letter::{AtWeights, Behind, Closing, is_diagonal};
 use crate::mps::{Mps, Parallelism};
-use crate::scalar::{C64, Scalar};
+use crate::scalar::Scalar;
 
 /// A product of one-site operators, its letters: on consecutive sites from `first`, neither
 /// beginning nor ending with the identity.
@@ -76,18 +77,26 @@ pub fn word_expectations<T: Scalar>(
     cancel: &Cancel,
 ) -> Result<Vec<f64>> {
     let environments = Environments::new(state, readout, cancel)?;
-    let mut by_first_site: Vec<Vec<usize>> = vec![Vec::new(); state.n_sites()];
+    let mut groups: Vec<Group> = Vec::new();
+    groups.resize_with(state.n_sites(), Group::default);
     let mut values = vec![1.0; words.len()];
     for (index, word) in words.iter().enumerate() {
         if !word.is_identity() {
-            by_first_site[word.first].push(index);
+            groups[word.first].members.push(index);
+            groups[word.first].lengths.push(word.letters.len());
         }
     }
-    let group = |(first, members): (usize, &Vec<usize>)| -> Result<Vec<(usize, f64)>> {
+    let closings = Closings::new(&environments);
+    for (first, group) in groups.iter_mut().enumerate() {
+        group.lengths.sort_unstable();
+        group.lengths.dedup();
+        closings.announce(first, &group.lengths);
+    }
+    let group = |(first, group): (usize, &Group)| -> Result<Vec<(usize, f64)>> {
         cancel.check()?;
-        read_group(&environments, first, words, members)
+        read_group(&closings, first, words, group)
     };
-    let busy = || by_first_site.iter().enumerate().filter(|(_, members)| !members.is_empty());
+    let busy = || groups.iter().enumerate().filter(|(_, group)| !group.members.is_empty());
     let found: Result<Vec<_>> = match parallelism {
         Parallelism::Pool => busy().collect::<Vec<_>>().into_par_iter().map(group).collect(),
         Parallelism::Sequential => busy().map(group).collect(),
@@ -98,6 +107,14 @@ pub fn word_expectations<T: Scalar>(
     Ok(values)
 }
 
+/// The words that begin at one site.
+#[derive(Default)]
+struct Group {
+    members: Vec<usize>,
+    /// How long they are, each length once.
+    lengths: Vec<usize>,
+}
+
 /// A word of a group, or the identity of one length that normalises words of that length.
 struct Path<'a> {
     letters: &'a [LocalOperator],
@@ -106,16 +123,13 @@ struct Path<'a> {
 }
 
 fn read_group<T: Scalar>(
-    environments: &Environments<'_, T>,
+    closings: &Closings<'_, T>,
     first: usize,
     words: &[Word],
-    members: &[usize],
+    Group { members, lengths }: &Group,
 ) -> Result<Vec<(usize, f64)>> {
-    let longest = members.iter().map(|&i| words[i].letters.len()).max().unwrap_or(0);
+    let longest = lengths.last().copied().unwrap_or(0);
     let identity = vec![LocalOperator::IDENTITY; longest];
-    let mut lengths: Vec<usize> = members.iter().map(|&i| words[i].letters.len()).collect();
-    lengths.sort_unstable();
-    lengths.dedup();
     let norms = lengths.iter().enumerate();
     let mut paths: Vec<Path<'_>> =
         norms.map(|(slot, &length)| Path { letters: &identity[..length], slot }).collect();
@@ -126,8 +140,17 @@ fn read_group<T: Scalar>(
     paths.sort_by(|a, b| a.letters.cmp(b.letters).then(a.slot.cmp(&b.slot)));
 
     let mut values = vec![Scaled { value: 0.0, exponent: 0 }; paths.len()];
-    let mut reader = Reader { environments, first, product: Vec::new(), values: &mut values };
-    reader.descend(&paths, 0, environments.left(first), 0);
+    let mut reader = Reader {
+        closings,
+        first,
+        behind: Behind::new(),
+        spare: Vec::new(),
+        held: vec![None; longest],
+        values: &mut values,
+    };
+    reader.descend(&paths, 0, closings.environments.left(first), 0);
+    drop(reader);
+    closings.release(first, lengths);
     members
         .iter()
         .enumerate()
@@ -140,10 +163,65 @@ fn read_group<T: Scalar>(
         .collect()
 }
 
+/// What closes words at each site, shared by all groups: made by the first that ends there, dropped
+/// after the last.
+struct Closings<'e, T> {
+    environments: &'e Environments<'e, T>,
+    sites: Vec<Mutex<Shared<T>>>,
+}
+
+struct Shared<T> {
+    users: usize,
+    closing: Option<Arc<Closing<T>>>,
+}
+
+impl<'e, T: Scalar> Closings<'e, T> {
+    fn new(environments: &'e Environments<'e, T>) -> Self {
+        let sites = environments.state().sites.iter();
+        let sites = sites.map(|_| Mutex::new(Shared { users: 0, closing: None })).collect();
+        Self { environments, sites }
+    }
+
+    /// Whether a word of this length is read between Schmidt weights and the identity, and needs none.
+    fn is_free(&self, first: usize, length: usize) -> bool {
+        length == 1 && self.environments.right(first).is_none()
+    }
+
+    /// Notes where a group's words will end.
+    fn announce(&self, first: usize, lengths: &[usize]) {
+        for &length in lengths.iter().filter(|&&length| !self.is_free(first, length)) {
+            let shared = self.sites[first + length - 1].lock();
+            shared.unwrap_or_else(PoisonError::into_inner).users += 1;
+        }
+    }
+
+    fn at(&self, at: usize) -> Arc<Closing<T>> {
+        let mut shared = self.sites[at].lock().unwrap_or_else(PoisonError::into_inner);
+        let site = &self.environments.state().sites[at];
+        let made = || Arc::new(Closing::new(site, self.environments.right(at)));
+        Arc::clone(shared.closing.get_or_insert_with(made))
+    }
+
+    fn release(&self, first: usize, lengths: &[usize]) {
+        for &length in lengths.iter().filter(|&&length| !self.is_free(first, length)) {
+            let shared = self.sites[first + length - 1].lock();
+            let mut shared = shared.unwrap_or_else(PoisonError::into_inner);
+            shared.users -= 1;
+            if shared.users == 0 {
+                shared.closing = None;
+            }
+        }
+    }
+}
+
 struct Reader<'a, 'e, T> {
-    environments: &'a Environments<'e, T>,
+    closings: &'a Closings<'e, T>,
     first: usize,
-    product: Vec<T>,
+    behind: Behind<T>,
+    /// Environments that are done with, their memory to be used again.
+    spare: Vec<Vec<T>>,
+    /// What closes words, by their length, where some did.
+    held: Vec<Option<Arc<Closing<T>>>>,
     values: &'a mut [Scaled],
 }
 
@@ -175,32 +253,36 @@ impl<T: Scalar> Reader<'_, '_, T> {
         mut exponent: i32,
     ) {
         loop {
-            let site = &self.environments.state().sites[self.first + depth];
-            let mut half = std::mem::take(&mut self.product);
-            half_transfer(&environment, site, &mut half);
+            let at = self.first + depth;
+            let site = &self.closings.environments.state().sites[at];
             if paths.iter().any(|path| path.letters.len() == depth + 1) {
-                let block = self.two_by_two(&half, self.first + depth);
-                for path in paths.iter().filter(|path| path.letters.len() == depth + 1) {
-                    let o = path.letters[depth].matrix();
-                    let value = (0..4).map(|i| o[i] * block[i]).sum::<C64>().re;
-                    self.values[path.slot] = Scaled { value, exponent };
-                }
+                self.close(paths, depth, &environment, exponent);
             }
+            // Sorted: what ends here comes before what goes on.
+            let going_on = paths.chunk_by(|a, b| a.letters[depth] == b.letters[depth]).filter_map(
+                |same_letter| {
+                    let longer =
+                        same_letter.partition_point(|path| path.letters.len() == depth + 1);
+                    same_letter[longer..]
+                        .first()
+                        .map(|path| (path.letters[depth], &same_letter[longer..]))
+                },
+            );
+            let diagonal = going_on.clone().any(|(letter, _)| is_diagonal(letter));
+            let flips = going_on.clone().any(|(letter, _)| !is_diagonal(letter));
+            if !diagonal && !flips {
+                self.spare.push(environment);
+                return;
+            }
+            self.behind.take_in(&environment, site, diagonal, flips);
+            self.spare.push(environment);
             let mut partings: Vec<(&[Path<'_>], Vec<T>, i32)> = Vec::new();
-            for same_letter in paths.chunk_by(|a, b| a.letters[depth] == b.letters[depth]) {
-                // Sorted: what ends here comes before what goes on.
-                let longer = same_letter.partition_point(|path| path.letters.len() == depth + 1);
-                let rest = &same_letter[longer..];
-                if let Some(path) = rest.first() {
-                    let letter = path.letters[depth];
-                    let rotated = apply_letter(&half, site.left, letter);
-                    let ket = rotated.as_deref().unwrap_or(&half);
-                    let mut next = finish_transfer(site, ket, site.right);
-                    let taken_out = rescale(&mut next);
-                    partings.push((rest, next, exponent + taken_out));
-                }
+            for (letter, rest) in going_on {
+                let mut next = self.spare.pop().unwrap_or_default();
+                self.behind.write(letter, &mut next);
+                let taken_out = rescale(&mut next);
+                partings.push((rest, next, exponent + taken_out));
             }
-            self.product = half;
             depth += 1;
             let Some(last) = partings.pop() else { return };
             for (rest, branch, exponent) in partings {
@@ -210,44 +292,32 @@ impl<T: Scalar> Reader<'_, '_, T> {
         }
     }
 
-    /// `D[s t] = Σ_{a c d} conj(B[a s c]) · K[a t d] · R[c d]` (row-major): the value of a letter O
-    /// at the last site of its word is `Σ_{s t} O[s t] D[s t]`.
-    fn two_by_two(&self, half: &[T], at: usize) -> [C64; 4] {
-        let site = &self.environments.state().sites[at];
-        let mut block = [C64::ZERO; 4];
-        match self.environments.right(at) {
-            None => {
-                let columns = site.entries.chunks_exact(2 * site.left);
-                for (bra, ket) in columns.zip(half.chunks_exact(2 * site.left)) {
-                    for (index, entry) in block.iter_mut().enumerate() {
-                        let bra = &bra[index / 2 * site.left..][..site.left];
-                        let ket = &ket[index % 2 * site.left..][..site.left];
-                        *entry += bra
-                            .iter()
-                            .zip(ket)
-                            .map(|(b, k)| b.to_c64().conj() * k.to_c64())
-                            .sum::<C64>();
-                    }
-                }
+    /// Reads those of `paths` that end at this site.
+    fn close(&mut self, paths: &[Path<'_>], depth: usize, environment: &[T], exponent: i32) {
+        let at = self.first + depth;
+        let environments = self.closings.environments;
+        let site = &environments.state().sites[at];
+        let ends = paths.iter().filter(|path| path.letters.len() == depth + 1);
+        if self.closings.is_free(self.first, depth + 1) {
+            let found = AtWeights::new(site, &environments.state().schmidt[at]);
+            for path in ends {
+                let value = found.value(path.letters[depth]);
+                self.values[path.slot] = Scaled { value, exponent };
             }
-            Some(_) => {
-                for (index, entry) in block.iter_mut().enumerate() {
-                    let mut unit = [T::ZERO; 4];
-                    unit[index] = T::ONE;
-                    let ket = apply_matrix(half, site.left, &unit);
-                    let closed = finish_transfer(site, &ket, site.right);
-                    *entry = self.environments.close(&closed, at);
-                }
-            }
+            return;
         }
-        block
+        let closing = self.held[depth].get_or_insert_with(|| self.closings.at(at));
+        let mut last: Option<(LocalOperator, f64)> = None;
+        for path in ends {
+            let letter = path.letters[depth];
+            let value = match last {
+                Some((known, value)) if known == letter => value,
+                _ => closing.value(environment, letter, site, environments.right(at)),
+            };
+            last = Some((letter, value));
+            self.values[path.slot] = Scaled { value, exponent };
+        }
     }
-}
-
-/// `K'[a s d] = Σ_t O[s t] · K[a t d]`, or `None` where O is the identity.
-fn apply_letter<T: Scalar>(half: &[T], left: usize, letter: LocalOperator) -> Option<Vec<T>> {
-    (letter != LocalOperator::IDENTITY)
-        .then(|| apply_matrix(half, left, &letter.matrix().map(T::from_c64)))
 }
 
 /// `out[a s d] = Σ_t O[s t] · half[a t d]`; most letters have one entry in a row.
