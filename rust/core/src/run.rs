@@ -69,7 +69,7 @@ impl Job {
             let prepared = group
                 .check()
                 .and_then(|()| check_pure(&group))
-                .and_then(|()| Prepared::new(group, plan_settings.clone(), cache))
+                .and_then(|()| Prepared::new(group, plan_settings.clone(), settings.readout, cache))
                 .and_then(|prepared| {
                     check_spectra(&prepared.main.plan, &prepared.group.requests)?;
                     Ok(prepared)

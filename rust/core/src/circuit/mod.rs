@@ -16,6 +16,7 @@ mod fusion;
 mod gate_matrices;
 mod gate_table;
 mod layout;
+mod light_cone;
 mod many_wire_matrices;
 mod matrix;
 mod operator;
