@@ -1,8 +1,7 @@
-//! Evolution: steps of one level at once, level by level, then a sweep where enough was discarded.
+//! Evolution: step by step, or on several threads at once (`wavefront`), with a sweep where enough was
+//! discarded.
 
 use std::ops::Range;
-
-use rayon::prelude::*;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -10,6 +9,7 @@ use crate::linalg::{Method, MethodCounts, Truncation};
 use crate::mps::chain::{apply_chain, working_entries};
 use crate::mps::tape::{Record, Tape};
 use crate::mps::two_site::{BondUpdate, Scratches, StepUpdate, apply_one_site, apply_two_site};
+use crate::mps::wavefront::{WORTH_SHARING, run_ahead};
 use crate::mps::{Mps, SiteTensor, canonicalise};
 use crate::operator::ChainOperator;
 use crate::scalar::{C64, Scalar};
@@ -17,9 +17,6 @@ use crate::scalar::{C64, Scalar};
 /// Schmidt weights at the middle bond below this foretell weights that a Gram matrix cannot
 /// resolve: measured on weakly entangling circuits, where nearly every Gram attempt was in vain.
 const SMALL_WEIGHT: f64 = 1e-12;
-/// Below this many floating-point operations a level runs on one thread: handing out tasks would
-/// cost more.
-pub(crate) const WORTH_SHARING: f64 = 2e6;
 
 /// What a step applies.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +53,23 @@ pub struct Step {
     pub limit: Option<usize>,
 }
 
+impl Step {
+    /// Its sites.
+    pub(super) fn sites(&self) -> Range<usize> {
+        self.site..self.site + self.gate.width()
+    }
+
+    /// Rough cost among `tensors`, those of all sites: for each bond the eigenproblem of a (2·right)²
+    /// matrix and the products around it.
+    pub(super) fn flops<T>(&self, tensors: &[SiteTensor<T>]) -> f64 {
+        let pairs = tensors[self.sites()].windows(2).map(|pair| {
+            let (rows, cols) = (2.0 * pair[0].left as f64, 2.0 * pair[1].right as f64);
+            60.0 * rows * cols * rows.min(cols)
+        });
+        pairs.sum()
+    }
+}
+
 /// How to evolve.
 #[derive(Debug, Clone, Copy)]
 pub struct Evolution {
@@ -69,7 +83,7 @@ pub struct Evolution {
     pub max_entries: usize,
 }
 
-/// Whether the steps of a level may run on several threads of the current pool. The bits of the
+/// Whether steps may run on several threads of the current pool. The bits of the
 /// result do not depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parallelism {
@@ -110,13 +124,13 @@ impl EvolutionLog {
         self.discarded.iter().any(|weight| *weight > 0.0)
     }
 
-    fn add_bond(&mut self, step: usize, place: usize, bond: &BondUpdate) {
+    fn add_bond(&mut self, step: usize, place: usize, bond: &NewBond) {
         self.discarded[step] += bond.discarded;
         self.discarded_on_bond[place] += bond.discarded;
         self.saturated[place] |= bond.saturated;
         self.smallest_gap = self.smallest_gap.min(bond.gap);
         self.shifted_cuts += usize::from(bond.shifted);
-        self.largest_bond = self.largest_bond.max(bond.schmidt.len());
+        self.largest_bond = self.largest_bond.max(bond.dim);
     }
 }
 
@@ -147,7 +161,7 @@ pub(crate) fn evolve_on_tape<T: Scalar>(
     mut tape: Option<&mut Tape<T>>,
     cancel: &Cancel,
 ) -> Result<EvolutionLog> {
-    let mut log = EvolutionLog {
+    let log = EvolutionLog {
         discarded: vec![0.0; steps.len()],
         discarded_on_bond: vec![0.0; state.n_sites() - 1],
         saturated: vec![false; state.n_sites() - 1],
@@ -158,116 +172,204 @@ pub(crate) fn evolve_on_tape<T: Scalar>(
         methods: MethodCounts::default(),
         sweeps: 0,
     };
-    let mut entries = state.n_entries();
-    let mut since_sweep = 0.0;
-    let taped = tape.is_some();
-    for level in levels {
+    let runner = StepRunner { evolution, keep_dropped: tape.is_some(), scratches, cancel };
+    // Between the levels the tape may keep the state, and a sweep may come.
+    let at_once = match (parallelism, &tape, evolution.sweep_threshold) {
+        (Parallelism::Pool, None, None) => levels.len().max(1),
+        _ => 1,
+    };
+    let entries = state.n_entries();
+    let mut ledger = Ledger { log, evolution, entries, since_sweep: 0.0, records: Vec::new() };
+    for levels in levels.chunks(at_once) {
         if let Some(tape) = &mut tape {
             tape.begin_level(state);
         }
-        let mut spans = Vec::new();
+        let shared = parallelism == Parallelism::Pool
+            && (levels.len() > 1 || is_worth_sharing(&steps[levels[0].clone()], state));
+        if shared {
+            run_ahead(state, steps, levels, &runner, &mut ledger)?;
+        } else {
+            run_in_order(state, steps, levels, &runner, &mut ledger)?;
+        }
+        if let Some(tape) = &mut tape {
+            ledger.records.drain(..).for_each(|record| tape.push(record));
+        }
+        if evolution.sweep_threshold.is_some_and(|threshold| ledger.since_sweep > threshold) {
+            ledger.log.methods.add(canonicalise(state, cancel)?);
+            ledger.entries = state.n_entries();
+            ledger.log.sweeps += 1;
+            ledger.since_sweep = 0.0;
+        }
+    }
+    Ok(ledger.log)
+}
+
+fn is_worth_sharing<T: Scalar>(level: &[Step], state: &Mps<T>) -> bool {
+    level.iter().map(|step| step.flops(&state.sites)).sum::<f64>() > WORTH_SHARING
+}
+
+fn run_in_order<T: Scalar>(
+    state: &mut Mps<T>,
+    steps: &[Step],
+    levels: &[Range<usize>],
+    runner: &StepRunner<'_, T>,
+    ledger: &mut Ledger<'_, T>,
+) -> Result<()> {
+    for level in levels {
         for index in level.clone() {
             let step = &steps[index];
             if let StepGate::One(u) = &step.gate {
                 apply_one_site(&mut state.sites[step.site], u);
                 continue;
             }
-            let sites = step.site..step.site + step.gate.width();
-            let tensors: Vec<_> = state.sites[sites].iter_mut().map(take).collect();
-            entries -= tensors.iter().map(|tensor| tensor.entries.len()).sum::<usize>();
-            spans.push(Span { index, step, tensors });
+            let span = Span::take(index, step, state);
+            let update = runner.run(&span)?;
+            let done = span.put_back(update, runner.keep_dropped, state);
+            ledger.note(done, state);
         }
-        let run = |span: &Span<'_, T>| -> Result<StepUpdate<T>> {
-            cancel.check()?;
-            span.run(&state.schmidt, evolution, taped, scratches, cancel)
-        };
-        let shared = parallelism == Parallelism::Pool
-            && spans.len() > 1
-            && spans.iter().map(Span::flops).sum::<f64>() > WORTH_SHARING;
-        let updates: Vec<Result<StepUpdate<T>>> = if shared {
-            spans.par_iter().with_max_len(1).map(run).collect()
-        } else {
-            spans.iter().map(run).collect()
-        };
-        for (span, update) in spans.into_iter().zip(updates) {
-            let update = update?;
-            let site = span.step.site;
-            log.methods.add(update.methods);
-            state.log_norm_taken_out += update.log_norm_taken_out;
-            for (place, tensor) in state.sites[site..].iter_mut().zip(update.sites) {
-                entries += tensor.entries.len();
-                *place = tensor;
-            }
-            for (at, bond) in update.bonds.into_iter().enumerate() {
-                log.add_bond(span.index, site + at, &bond);
-                state.schmidt[site + at + 1] = bond.schmidt;
-            }
-            since_sweep += log.discarded[span.index];
-            if let Some(tape) = &mut tape {
-                tape.push(Record {
-                    step: span.index,
-                    tensors: span.tensors,
-                    left_schmidt: state.schmidt[site].clone(),
-                    cuts: update.cuts,
-                    left_scale: update.left_scale,
-                });
-            }
-        }
-        log.peak_entries = log.peak_entries.max(entries);
-        check_size::<T>(entries, evolution)?;
-        if evolution.sweep_threshold.is_some_and(|threshold| since_sweep > threshold) {
-            log.methods.add(canonicalise(state, cancel)?);
-            entries = state.n_entries();
-            log.sweeps += 1;
-            since_sweep = 0.0;
-        }
+        ledger.end_level()?;
     }
-    Ok(log)
+    Ok(())
 }
 
-/// A step on two sites or more, with the tensors it acts on.
-struct Span<'a, T> {
+/// What is noted of an evolution, in the order of the steps.
+pub(super) struct Ledger<'a, T> {
+    log: EvolutionLog,
+    evolution: &'a Evolution,
+    entries: usize,
+    since_sweep: f64,
+    /// For the tape.
+    records: Vec<Record<T>>,
+}
+
+impl<T: Scalar> Ledger<'_, T> {
+    pub fn note(&mut self, done: Done<T>, state: &mut Mps<T>) {
+        let log = &mut self.log;
+        log.methods.add(done.methods);
+        state.log_norm_taken_out += done.log_norm_taken_out;
+        self.entries = self.entries - done.before + done.after;
+        for (at, bond) in done.bonds.iter().enumerate() {
+            log.add_bond(done.index, done.site + at, bond);
+        }
+        self.since_sweep += log.discarded[done.index];
+        self.records.extend(done.record);
+    }
+
+    /// # Errors
+    /// [`Error::Resource`] if the state has grown too large.
+    pub fn end_level(&mut self) -> Result<()> {
+        self.log.peak_entries = self.log.peak_entries.max(self.entries);
+        check_size::<T>(self.entries, self.evolution)
+    }
+}
+
+/// What a step has done, but for the tensors and weights that it left.
+pub(super) struct Done<T> {
     index: usize,
-    step: &'a Step,
-    tensors: Vec<SiteTensor<T>>,
+    site: usize,
+    methods: MethodCounts,
+    log_norm_taken_out: f64,
+    bonds: Vec<NewBond>,
+    /// Entries of its tensors, before it and after.
+    before: usize,
+    after: usize,
+    record: Option<Record<T>>,
 }
 
-impl<T: Scalar> Span<'_, T> {
-    /// Rough cost: for each bond the eigenproblem of a (2·right)² matrix and the products around
-    /// it.
-    fn flops(&self) -> f64 {
-        let pairs = self.tensors.windows(2).map(|pair| {
-            let (rows, cols) = (2.0 * pair[0].left as f64, 2.0 * pair[1].right as f64);
-            60.0 * rows * cols * rows.min(cols)
-        });
-        pairs.sum()
+/// A bond after a step, but for its weights.
+struct NewBond {
+    dim: usize,
+    discarded: f64,
+    saturated: bool,
+    gap: f64,
+    shifted: bool,
+}
+
+/// How steps are run.
+pub(super) struct StepRunner<'a, T> {
+    evolution: &'a Evolution,
+    /// For the tape.
+    pub keep_dropped: bool,
+    scratches: &'a Scratches<T>,
+    cancel: &'a Cancel,
+}
+
+/// A step on two sites or more, with what it acts on.
+pub(super) struct Span<'a, T> {
+    pub index: usize,
+    pub step: &'a Step,
+    tensors: Vec<SiteTensor<T>>,
+    /// Schmidt values on the bond left of them.
+    left_schmidt: Vec<f64>,
+    /// The least Schmidt value on each bond between them.
+    least: Vec<f64>,
+}
+
+impl<'a, T: Scalar> Span<'a, T> {
+    /// Takes out of `state` what the step acts on.
+    pub fn take(index: usize, step: &'a Step, state: &mut Mps<T>) -> Self {
+        let sites = step.sites();
+        let inner = &state.schmidt[sites.start + 1..sites.end];
+        Self {
+            index,
+            step,
+            least: inner.iter().map(|schmidt| schmidt.last().copied().unwrap_or(1.0)).collect(),
+            left_schmidt: std::mem::take(&mut state.schmidt[sites.start]),
+            tensors: state.sites[sites].iter_mut().map(take).collect(),
+        }
     }
 
-    fn run(
-        &self,
-        schmidt: &[Vec<f64>],
-        evolution: &Evolution,
-        keep_dropped: bool,
-        scratches: &Scratches<T>,
-        cancel: &Cancel,
-    ) -> Result<StepUpdate<T>> {
-        let site = self.step.site;
+    /// Puts what the step has made in its place; with what a derivative needs, if it was kept.
+    pub fn put_back(self, update: StepUpdate<T>, keep: bool, state: &mut Mps<T>) -> Done<T> {
+        let Self { index, step, tensors, left_schmidt, .. } = self;
+        let site = step.site;
+        let entries = |tensors: &[SiteTensor<T>]| tensors.iter().map(|t| t.entries.len()).sum();
+        let (before, after) = (entries(&tensors), entries(&update.sites));
+        for (place, tensor) in state.sites[site..].iter_mut().zip(update.sites) {
+            *place = tensor;
+        }
+        let places = state.schmidt[site + 1..].iter_mut();
+        let bonds = places.zip(update.bonds).map(|(place, bond)| {
+            let BondUpdate { schmidt, discarded, saturated, gap, shifted } = bond;
+            *place = schmidt;
+            NewBond { dim: place.len(), discarded, saturated, gap, shifted }
+        });
+        let bonds = bonds.collect();
+        state.schmidt[site].clone_from(&left_schmidt);
+        let record = keep.then_some(Record {
+            step: index,
+            tensors,
+            left_schmidt,
+            cuts: update.cuts,
+            left_scale: update.left_scale,
+        });
+        let StepUpdate { methods, log_norm_taken_out, .. } = update;
+        Done { index, site, methods, log_norm_taken_out, bonds, before, after, record }
+    }
+}
+
+impl<T: Scalar> StepRunner<'_, T> {
+    /// # Errors
+    /// See [`evolve`].
+    pub fn run(&self, span: &Span<'_, T>) -> Result<StepUpdate<T>> {
+        let Self { evolution, keep_dropped, scratches, cancel } = *self;
+        let Span { step, left_schmidt: s, .. } = span;
+        cancel.check()?;
         let truncation = |bond: usize| {
-            let smallest = schmidt[bond].last().map_or(1.0, |s| s * s);
+            let least = span.least[bond];
             Truncation {
-                limit: self.step.limit,
+                limit: step.limit,
                 cutoff: evolution.cutoff,
                 noise_floor: T::NOISE_FLOOR,
                 method: evolution.method,
-                small_weights_expected: smallest < SMALL_WEIGHT,
+                small_weights_expected: least * least < SMALL_WEIGHT,
                 keep_dropped,
             }
         };
-        let s = &schmidt[site];
-        match (&self.step.gate, self.tensors.as_slice()) {
+        match (&step.gate, span.tensors.as_slice()) {
             (StepGate::Two(gate, rank), [left, right]) => {
                 check_size::<T>(4 * left.left * right.right, evolution)?;
-                let truncation = truncation(site + 1);
+                let truncation = truncation(0);
                 scratches.with(|scratch| {
                     apply_two_site(left, right, s, gate, *rank, &truncation, scratch)
                 })
@@ -283,8 +385,8 @@ impl<T: Scalar> Span<'_, T> {
                 )?;
                 // Each site of the chain adds its own rounding: at cutoff 0 bonds would fill with it.
                 let noise_floor = T::NOISE_FLOOR * (tensors.len() as f64).sqrt();
-                let truncations: Vec<_> = (1..tensors.len())
-                    .map(|i| Truncation { noise_floor, ..truncation(site + i) })
+                let truncations: Vec<_> = (0..tensors.len() - 1)
+                    .map(|bond| Truncation { noise_floor, ..truncation(bond) })
                     .collect();
                 scratches.with(|scratch| {
                     apply_chain(tensors, s, operator, &truncations, &mut scratch.workspace, cancel)

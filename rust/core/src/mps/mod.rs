@@ -31,6 +31,7 @@ mod state;
 mod tape;
 mod two_site;
 mod variance;
+mod wavefront;
 mod words;
 
 pub use bitstrings::log_probabilities;
