@@ -232,6 +232,9 @@ class GroupResult:
     sweeps: NDArray[np.uint32]  # (rows,) canonicalising sweeps
     seconds: NDArray[np.float64]  # (rows,) wall time of each circuit
     n_steps: int  # fused two-site steps per row
+    # Those outside the light cones of all values, which were not run: every other figure is that of
+    # the circuit without them.
+    n_steps_left_out: int
     smallest_gap: NDArray[
         np.float64
     ]  # (rows,) least (m_k - m_d) / m_k of the last kept and the first dropped Schmidt weight over

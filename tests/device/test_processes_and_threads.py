@@ -78,6 +78,57 @@ def test_python_threads_share_the_engine(expected: list[list[float]]) -> None:
             assert list(executor.map(energies, range(4), timeout=120)) == expected
 
 
+THREADS_OF_OURS = textwrap.dedent(
+    f"""
+    import pathlib, re, sys
+    sys.path.insert(0, {os.path.dirname(__file__)!r})
+    import pennylane as qml
+    from test_processes_and_threads import energies
+
+    def threads():
+        names = [path.read_text() for path in pathlib.Path("/proc/self/task").glob("*/comm")]
+        # Those of the pool are numbered; another, for each call, looks out for Ctrl-C.
+        return sum(re.match("bondline-[0-9]", name) is not None for name in names)
+
+    device = qml.device("bondline.mps", wires=10, threads=2)
+
+    @qml.qnode(device)
+    def few_wires():
+        for layer in range(20):
+            for wire in range(10):
+                qml.RY(0.3 + layer + wire, wires=wire)
+            for wire in range(9):
+                qml.CNOT(wires=[wire, wire + 1])
+        return qml.expval(qml.Z(9))
+
+    few_wires()
+    print(device.reports[0].largest_bond, threads())
+    found = energies(1)
+    print(threads())
+    print(found)
+    """
+)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted in /proc")
+@pytest.mark.parametrize("variable", ["1", "7"])
+def test_few_wires_start_no_pool_and_other_pools_have_no_say(
+    variable: str, expected: list[list[float]]
+) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", THREADS_OF_OURS],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+        env={**os.environ, "RAYON_NUM_THREADS": variable},
+    )
+    few_wires, pool, values = found.stdout.strip().split("\n")
+    assert few_wires == "32 0"
+    assert pool == "2"
+    assert values == str(expected[1])
+
+
 LONG_RUN = textwrap.dedent(
     """
     import signal, time

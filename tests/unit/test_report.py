@@ -35,6 +35,7 @@ class Told:
         angle=0.5,
         gradient_method="parameter-shift",
         shots=None,
+        left_out=0,
     ):
         angles = np.linspace(0, 1, rows) if rows > 1 else angle
         tape = qml.tape.QuantumScript([qml.RX(angles, 0)], measurements, shots=shots)
@@ -63,6 +64,7 @@ class Told:
             sweeps=np.ones(rows, dtype=np.uint32),
             seconds=np.full(rows, 0.25),
             n_steps=9,
+            n_steps_left_out=left_out,
             wire_of_site=np.arange(WIRES, dtype=np.uint32)[::-1],
             smallest_gap=np.ones(rows),
             shifted_cuts=np.zeros(rows, dtype=np.uint32),
@@ -240,6 +242,18 @@ def test_reports_carry_the_numbers_of_their_row():
     assert "estimate of the fidelity" in text
     assert "Measurement 0: 0.02 discarded in its light cone" in text
     assert "Bonds 1 were cut" in text
+
+
+def test_reports_say_whose_figures_they_are_where_steps_were_left_out():
+    log_norm = math.log(0.9)
+    (report,) = Told(MpsConfig(), LOCAL[0], log_norm=log_norm, left_out=7).reports()
+    assert report.steps_left_out == 7
+    assert "7 more steps outside the light cones of the values were not run" in str(report)
+    assert "fidelity of the state inside the light cones" in str(report)
+    assert "whole state" not in str(report)
+    (report,) = Told(MpsConfig(), LOCAL[0], log_norm=log_norm).reports()
+    assert "light cones" not in str(report)
+    assert "whole state" in str(report)
 
 
 def test_reports_name_both_figures_where_coherence_was_measured():

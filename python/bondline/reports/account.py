@@ -36,6 +36,7 @@ class Account:
     sweeps: NDArray[np.uint32]
     seconds: NDArray[np.float64]
     n_steps: int
+    n_steps_left_out: int
     wire_of_site: NDArray[np.uint32]
     smallest_gap: NDArray[np.float64]
     shifted_cuts: NDArray[np.uint32]
@@ -66,7 +67,7 @@ class Account:
     def fidelity(
         self, rows: slice = slice(None), cone: NDArray[np.float64] | None = None
     ) -> NDArray[np.float64]:
-        """Estimate the fidelity of the whole state, or of a value with a light cone.
+        """Estimate the fidelity of the state, or of a value with a light cone.
 
         Parameters
         ----------

@@ -103,6 +103,7 @@ class Evidence:
             peak_bytes=int(account.peak_bytes[row]),
             seconds=float(account.seconds[row]),
             steps=account.n_steps,
+            steps_left_out=account.n_steps_left_out,
             wires=tuple(circuit.wires[wire] for wire in account.wire_of_site),
             seed=_seed(circuit, row),
             max_bond_dim=self.config.max_bond_dim,

@@ -69,7 +69,12 @@ class Report:
     seconds : float
         Wall time in the engine.
     steps : int
-        Fused two-site steps.
+        Fused two-site steps that were run.
+    steps_left_out : int
+        Those of the circuit that were not, because no value depends on them: none of its values is
+        of the whole state, and they lie outside the light cones of all. Then every figure here, the
+        norm and ``fidelity_estimate`` among them, is that of the state without these steps, and
+        says nothing of the wires that no value depends on.
     wires : tuple
         Wire label on each site of the final order.
     seed : tuple of two int, or None
@@ -118,6 +123,7 @@ class Report:
     peak_bytes: int
     seconds: float
     steps: int
+    steps_left_out: int
     wires: tuple[Any, ...]
     seed: tuple[int, int] | None
     max_bond_dim: int | None
@@ -175,6 +181,11 @@ class Report:
             f"largest bond {self.largest_bond} (max_bond_dim={self.max_bond_dim}), "
             f"{_size(self.peak_bytes)}."
         ]
+        if self.steps_left_out:
+            lines.append(
+                f"{_counted(self.steps_left_out, 'more step', 'more steps')} outside the light "
+                "cones of the values were not run: all figures are those of the state without them."
+            )
         if self.total_discarded < _ROUNDING:
             lines.append("Nothing was discarded beyond rounding.")
         else:
@@ -232,15 +243,18 @@ class Report:
             )
         return lines
 
+    def _state(self) -> str:
+        return "the state inside the light cones" if self.steps_left_out else "the whole state"
+
     def _estimate(self) -> str:
         if self.fidelity_method == "norm":
             return (
-                f"norm {self.norm:.6g}, an estimate of the fidelity of the whole state that can "
+                f"norm {self.norm:.6g}, an estimate of the fidelity of {self._state()} that can "
                 "be too high for smooth circuits."
             )
         estimate = math.exp(min(max(1.0, self.coherence) * self.log_norm, 0.0))
         return (
-            f"estimated fidelity of the whole state {estimate:.6g}, from the norm "
+            f"estimated fidelity of {self._state()} {estimate:.6g}, from the norm "
             f"{self.norm:.6g} and the coherence {self.coherence:.3g} of its errors."
         )
 

@@ -1,6 +1,7 @@
 //! Plans of the structures seen last: a training run or a data set is planned once.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -34,6 +35,8 @@ pub(crate) struct CachedPlan {
 struct Key {
     structure: Arc<Structure>,
     settings: PlanSettings,
+    /// Sites in whose light cone the steps are; `None` for all steps.
+    cone: Option<Vec<Range<usize>>>,
 }
 
 struct Entry {
@@ -51,20 +54,48 @@ impl PlanCache {
         structure: &Arc<Structure>,
         settings: &PlanSettings,
     ) -> Result<CachedPlan> {
-        let now = self.clock.fetch_add(1, Ordering::Relaxed);
-        let key = Key { structure: Arc::clone(structure), settings: settings.clone() };
-        if let Ok(mut plans) = self.plans.try_lock()
-            && let Some(entry) = plans.get_mut(&key)
-        {
-            entry.last_used = now;
+        let key = Key { structure: Arc::clone(structure), settings: settings.clone(), cone: None };
+        if let Some(plan) = self.recall(&key) {
             self.hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(entry.plan.clone());
+            return Ok(plan);
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let plan = CachedPlan {
-            plan: Arc::new(Plan::new(structure, settings)?),
-            coherence: Arc::default(),
-        };
+        Ok(self.keep(key, Plan::new(structure, settings)?))
+    }
+
+    /// The part of `plan`, the one of `structure`, that `sites` depend on; the plan itself if that is all
+    /// of it. Neither a hit nor a miss: nothing is planned.
+    pub(crate) fn within_light_cone(
+        &self,
+        plan: CachedPlan,
+        structure: &Arc<Structure>,
+        settings: &PlanSettings,
+        sites: Vec<Range<usize>>,
+    ) -> CachedPlan {
+        let (structure, settings) = (Arc::clone(structure), settings.clone());
+        let key = Key { structure, settings, cone: Some(sites) };
+        if let Some(cone) = self.recall(&key) {
+            return cone;
+        }
+        let sites = key.cone.as_deref().unwrap_or_default();
+        let limit = key.settings.max_bond_dim;
+        match plan.plan.within_light_cone(sites, &key.structure, limit) {
+            Some(cone) => self.keep(key, cone),
+            None => plan,
+        }
+    }
+
+    fn recall(&self, key: &Key) -> Option<CachedPlan> {
+        let now = self.clock.fetch_add(1, Ordering::Relaxed);
+        let mut plans = self.plans.try_lock().ok()?;
+        let entry = plans.get_mut(key)?;
+        entry.last_used = now;
+        Some(entry.plan.clone())
+    }
+
+    fn keep(&self, key: Key, plan: Plan) -> CachedPlan {
+        let now = self.clock.fetch_add(1, Ordering::Relaxed);
+        let plan = CachedPlan { plan: Arc::new(plan), coherence: Arc::default() };
         if let Ok(mut plans) = self.plans.try_lock() {
             while plans.len() >= CAPACITY {
                 let oldest = plans.values().map(|entry| entry.last_used).min();
@@ -72,7 +103,7 @@ impl PlanCache {
             }
             plans.insert(key, Entry { plan: plan.clone(), last_used: now });
         }
-        Ok(plan)
+        plan
     }
 
     /// `(hits, misses, plans held)`.

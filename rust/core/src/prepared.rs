@@ -1,10 +1,49 @@
 //! A group with the plans that run it.
 
+use std::ops::Range;
+
 use crate::circuit::{Plan, PlanSettings};
 use crate::error::Result;
 use crate::group::{Group, Settings};
 use crate::mps::Readout;
 use crate::plan_cache::{CachedPlan, PlanCache};
+
+/// The part of `plan` that the values of `group` depend on, bit for bit: all of it, unless every one is
+/// read from few sites and the weights left of them. The union of the cones of all values serves them
+/// all.
+fn in_light_cone(
+    group: &Group,
+    plan: CachedPlan,
+    settings: &PlanSettings,
+    readout: Readout,
+    cache: &PlanCache,
+) -> CachedPlan {
+    let (requests, structure) = (&group.requests, &group.structure);
+    let n = structure.n_wires();
+    let few_sites = readout == Readout::Local
+        && requests.has_local(n, readout)
+        && !requests.has_global(n, readout)
+        && structure.measures().is_empty();
+    if !few_sites {
+        return plan;
+    }
+    let sites = merged(requests.spans(plan.plan.site_of_wire()));
+    cache.within_light_cone(plan, structure, settings, sites)
+}
+
+/// Stretches of sites that cover the same ones, in order and apart.
+fn merged(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    spans.retain(|span| !span.is_empty());
+    spans.sort_unstable_by_key(|span| span.start);
+    let mut apart: Vec<Range<usize>> = Vec::new();
+    for span in spans {
+        match apart.last_mut() {
+            Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
+            _ => apart.push(span),
+        }
+    }
+    apart
+}
 
 /// A group and its plans.
 pub(crate) struct Prepared {
@@ -16,10 +55,16 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    pub fn new(group: Group, mut settings: PlanSettings, cache: &PlanCache) -> Result<Self> {
+    pub fn new(
+        group: Group,
+        mut settings: PlanSettings,
+        readout: Readout,
+        cache: &PlanCache,
+    ) -> Result<Self> {
         let plan = |settings: &PlanSettings| cache.plan(&group.structure, settings);
         let main = plan(&settings)?;
         if !group.requests.tensors {
+            let main = in_light_cone(&group, main, &settings, readout, cache);
             return Ok(Self { group, main, tensors: None });
         }
         settings.restore_order = true;

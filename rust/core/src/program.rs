@@ -257,7 +257,7 @@ impl Program {
             &evolution,
             shared.parallelism,
             &shared.scratches,
-            tape,
+            Some(tape),
             shared.cancel,
         )
     }

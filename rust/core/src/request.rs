@@ -117,6 +117,16 @@ impl Requests {
         words.chain(variances).chain(lists).collect()
     }
 
+    /// The sites that each of these values is read from. A readout contracts every site from the first to
+    /// the last, so those in a gap between the letters of a word are among them.
+    pub(crate) fn spans(&self, site_of_wire: &[usize]) -> Vec<Range<usize>> {
+        let span = |wires: &Vec<usize>| {
+            let sites = || wires.iter().map(|&wire| site_of_wire[wire]);
+            sites().min().zip(sites().max()).map_or(0..0, |(first, last)| first..last + 1)
+        };
+        self.supports().iter().map(span).collect()
+    }
+
     /// # Errors
     /// [`Error::InvalidInput`] if a wire is out of range or repeated, an index or a length is off
     /// or a coefficient is not finite; [`Error::Unsupported`] for too long a list of measurements.

@@ -30,6 +30,9 @@ use crate::values::check_spectra;
 
 /// Below this many floating-point operations a job runs on the calling thread, in milliseconds.
 pub(crate) const SMALL_JOB: f64 = 2e6;
+/// A circuit of so many wires or fewer is never shared by threads: of its bonds, at most 32, but one or two
+/// take nearly all of the time.
+const FEW_WIRES: usize = 10;
 
 /// Results of one group.
 #[derive(Debug, Clone)]
@@ -69,7 +72,7 @@ impl Job {
             let prepared = group
                 .check()
                 .and_then(|()| check_pure(&group))
-                .and_then(|()| Prepared::new(group, plan_settings.clone(), cache))
+                .and_then(|()| Prepared::new(group, plan_settings.clone(), settings.readout, cache))
                 .and_then(|prepared| {
                     check_spectra(&prepared.main.plan, &prepared.group.requests)?;
                     Ok(prepared)
@@ -130,11 +133,18 @@ impl Job {
         small: bool,
         run: impl FnOnce(bool) -> Result<R> + Send,
     ) -> Result<R> {
-        if small || self.threads == 1 {
+        if small || self.threads == 1 || !self.can_share() {
             run(false)
         } else {
             pool(self.threads)?.install(|| run(true))
         }
+    }
+
+    /// Whether there is something to share: circuits, or the steps of one.
+    fn can_share(&self) -> bool {
+        let rows: usize = self.groups.iter().map(|prepared| prepared.group.rows).sum();
+        let wires = self.groups.iter().map(|prepared| prepared.group.structure.n_wires());
+        rows >= self.threads || wires.max() > Some(FEW_WIRES)
     }
 
     /// Every row of every group, in order.
@@ -184,7 +194,8 @@ impl Job {
             run(&row_of(index, row)).map_err(|error| error.in_row(row).in_group(index))
         };
         let results: Result<Vec<R>> = if circuits_share {
-            rows.par_iter().map(run).collect()
+            // One by one: they may differ in how long they take.
+            rows.par_iter().with_max_len(1).map(run).collect()
         } else {
             rows.iter().map(run).collect()
         };

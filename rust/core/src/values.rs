@@ -237,16 +237,8 @@ impl Values<'_> {
     pub fn cones(&self, steps: &[PlannedStep], discarded: &[f64]) -> Vec<f64> {
         let supports: Vec<Range<usize>> = steps.iter().map(PlannedStep::span).collect();
         let cones = LightCones { supports: &supports, discarded, n_sites: self.plan.n_sites() };
-        // A readout contracts every site from the first to the last, so a truncation in a gap
-        // between the letters of a word reaches its value, too.
-        let span = |wires: &Vec<usize>| -> Vec<usize> {
-            let sites = self.sites(wires);
-            match (sites.iter().min(), sites.iter().max()) {
-                (Some(&first), Some(&last)) => (first..=last).collect(),
-                _ => Vec::new(),
-            }
-        };
-        let values: Vec<Vec<usize>> = self.requests.supports().iter().map(span).collect();
+        let spans = self.requests.spans(self.plan.site_of_wire());
+        let values: Vec<Vec<usize>> = spans.into_iter().map(Iterator::collect).collect();
         cones.discarded_weight(values.iter().map(Vec::as_slice))
     }
 }

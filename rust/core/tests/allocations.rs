@@ -97,11 +97,11 @@ fn no_circuit_asks_for_a_tenth_more_memory_than_it_did() {
     let settings = |chi| Settings { max_bond_dim: Some(chi), ..settings() };
     let mut worse = Vec::new();
     for (name, circuit, requests, chi, calls, bytes) in [
-        ("brickwall, every Z", brickwall(12, 8), every_z(12), 16, 2_356, 1_622_598),
-        ("brickwall, truncated hard", brickwall(20, 10), every_z(20), 8, 4_382, 1_750_212),
-        ("chain, Ising energy", chain(30, 4), ising(30), 16, 3_666, 2_492_267),
-        ("chain, all pairs", chain(20, 3), all_pairs(20), 16, 4_039, 701_967),
-        ("brickwall, shots", brickwall(16, 6), shots(16), 16, 3_387, 4_473_238),
+        ("brickwall, every Z", brickwall(12, 8), every_z(12), 16, 2_765, 1_629_454),
+        ("brickwall, truncated hard", brickwall(20, 10), every_z(20), 8, 5_269, 1_752_973),
+        ("chain, Ising energy", chain(30, 4), ising(30), 16, 5_006, 2_624_511),
+        ("chain, all pairs", chain(20, 3), all_pairs(20), 16, 4_700, 746_309),
+        ("brickwall, shots", brickwall(16, 6), shots(16), 16, 3_872, 4_486_368),
     ] {
         // The first run starts threads and finds out what the CPU can do.
         circuit.run(requests.clone(), settings(chi)).unwrap();

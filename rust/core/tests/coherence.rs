@@ -63,8 +63,9 @@ fn settings(max_bond_dim: Option<usize>) -> Settings {
     }
 }
 
+/// With local values alone, whose light cones are all of the circuit.
 fn local(mut group: Group) -> Group {
-    let words = vec![vec![(5, Pauli::Z.into())]];
+    let words = (0..N as usize).map(|wire| vec![(wire, Pauli::Z.into())]).collect();
     group.requests = Requests { words, ..Requests::default() };
     group
 }

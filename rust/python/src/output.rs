@@ -45,6 +45,7 @@ pub struct GroupResult {
     shifted_cuts: Py<PyArray1<u32>>,
     seconds: Py<PyArray1<f64>>,
     n_steps: usize,
+    n_steps_left_out: usize,
     wire_of_site: Py<PyArray1<u32>>,
 }
 
@@ -138,6 +139,7 @@ impl GroupResult {
             shifted_cuts: column(py, &rows, |report| report.shifted_cuts as u32),
             seconds: column(py, &rows, |report| report.seconds),
             n_steps: plan.n_truncating_steps(),
+            n_steps_left_out: plan.n_left_out(),
             wire_of_site: Array1::from_iter(plan.wire_of_site().iter().map(|wire| *wire as u32))
                 .into_pyarray(py)
                 .unbind(),

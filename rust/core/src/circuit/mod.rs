@@ -21,6 +21,7 @@ mod gate_matrices;
 mod gate_table;
 mod interactions;
 mod layout;
+mod light_cone;
 mod many_wire_matrices;
 mod matrix;
 mod meeting;

@@ -18,6 +18,8 @@ pub struct Plan {
     /// Wires, gates, parameters, matrix entries and mid-circuit measurements of the structure that
     /// the plan was made for.
     sizes: [usize; 5],
+    /// Steps on two sites or more that the circuit has besides.
+    left_out: usize,
 }
 
 impl Plan {
@@ -35,7 +37,7 @@ impl Plan {
             ));
         }
         let layout = lay_out_in_order(structure, settings)?;
-        Ok(Self { layout, sizes: sizes(structure) })
+        Ok(Self { layout, sizes: sizes(structure), left_out: 0 })
     }
 
     /// Sites of the chain: as many as wires.
@@ -74,6 +76,13 @@ impl Plan {
     #[must_use]
     pub fn n_truncating_steps(&self) -> usize {
         self.layout.steps.iter().filter(|step| step.width != Width::One).count()
+    }
+
+    /// Number of steps on two sites or more that the circuit has besides, outside the light cone that the
+    /// plan was made for.
+    #[must_use]
+    pub fn n_left_out(&self) -> usize {
+        self.left_out
     }
 
     /// The factors of a step's matrix, the first to act first.
@@ -134,6 +143,15 @@ impl Plan {
     /// Whether the plan was made for a structure of these sizes.
     pub(super) fn fits(&self, structure: &Structure) -> bool {
         self.sizes == sizes(structure)
+    }
+
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// A plan for the same circuit with `left_out` more of its steps left out.
+    pub(super) fn with_layout(&self, layout: Layout, left_out: usize) -> Self {
+        Self { layout, sizes: self.sizes, left_out: self.left_out + left_out }
     }
 
     pub(super) fn chains(&self) -> &[Chain] {

@@ -1,8 +1,7 @@
-//! Evolution: steps of one level at once, level by level, then a sweep where enough was discarded.
+//! Evolution: step by step, or on several threads at once (`wavefront`), with a sweep where enough was
+//! discarded.
 
 use std::ops::Range;
-
-use rayon::prelude::*;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -12,6 +11,7 @@ use crate::mps::tape::{Record, Tape};
 use crate::mps::two_site::{
     BondUpdate, ScratchPool, Scratches, StepUpdate, apply_one_site, apply_two_site,
 };
+use crate::mps::wavefront::{WORTH_SHARING, run_ahead};
 use crate::mps::{Mps, SiteTensor, canonicalise};
 use crate::operator::ChainOperator;
 use crate::scalar::{C64, Scalar};
@@ -22,9 +22,6 @@ const SMALL_WEIGHT: f64 = 1e-12;
 /// A bond whose last cut, or a neighbour's, discarded this relative weight is expected to lose as much
 /// again: then a sketch in single precision, whose blur is 5e-10 a step, is exact enough.
 const MUCH: f64 = 1e-7;
-/// Below this many floating-point operations a level runs on one thread: handing out tasks would
-/// cost more.
-pub(crate) const WORTH_SHARING: f64 = 2e6;
 
 /// What a step applies.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +71,23 @@ pub struct Step {
     pub limit: Option<usize>,
 }
 
+impl Step {
+    /// Its sites.
+    pub(super) fn sites(&self) -> Range<usize> {
+        self.site..self.site + self.gate.width()
+    }
+
+    /// Rough cost among `tensors`, those of all sites: for each bond the eigenproblem of a (2·right)²
+    /// matrix and the products around it.
+    pub(super) fn flops<T>(&self, tensors: &[SiteTensor<T>]) -> f64 {
+        let pairs = tensors[self.sites()].windows(2).map(|pair| {
+            let (rows, cols) = (2.0 * pair[0].left as f64, 2.0 * pair[1].right as f64);
+            60.0 * rows * cols * rows.min(cols)
+        });
+        pairs.sum()
+    }
+}
+
 /// How to evolve.
 #[derive(Debug, Clone, Copy)]
 pub struct Evolution {
@@ -87,7 +101,7 @@ pub struct Evolution {
     pub max_entries: usize,
 }
 
-/// Whether the steps of a level may run on several threads of the current pool. The bits of the
+/// Whether steps may run on several threads of the current pool. The bits of the
 /// result do not depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parallelism {
@@ -128,27 +142,13 @@ impl EvolutionLog {
         self.discarded.iter().any(|weight| *weight > 0.0)
     }
 
-    fn new<T: Scalar>(state: &Mps<T>, n_steps: usize) -> Self {
-        Self {
-            discarded: vec![0.0; n_steps],
-            discarded_on_bond: vec![0.0; state.n_sites() - 1],
-            saturated: vec![false; state.n_sites() - 1],
-            smallest_gap: 1.0,
-            shifted_cuts: 0,
-            largest_bond: state.bond_dims().into_iter().max().unwrap_or(1),
-            peak_entries: state.n_entries(),
-            methods: MethodCounts::default(),
-            sweeps: 0,
-        }
-    }
-
-    fn add_bond(&mut self, step: usize, place: usize, bond: &BondUpdate) {
+    fn add_bond(&mut self, step: usize, place: usize, bond: &NewBond) {
         self.discarded[step] += bond.discarded;
         self.discarded_on_bond[place] += bond.discarded;
         self.saturated[place] |= bond.saturated;
         self.smallest_gap = self.smallest_gap.min(bond.gap);
         self.shifted_cuts += usize::from(bond.shifted);
-        self.largest_bond = self.largest_bond.max(bond.schmidt.len());
+        self.largest_bond = self.largest_bond.max(bond.dim);
     }
 }
 
@@ -168,7 +168,7 @@ pub fn evolve<T: Scalar>(
     scratches: &Scratches<T>,
     cancel: &Cancel,
 ) -> Result<EvolutionLog> {
-    run(state, (steps, levels), evolution, parallelism, scratches, None, cancel)
+    evolve_on_tape(state, (steps, levels), evolution, parallelism, scratches, None, cancel)
 }
 
 /// [`evolve`], and what a derivative needs of it on `tape`; there nothing may be swept.
@@ -178,192 +178,294 @@ pub(crate) fn evolve_on_tape<T: Scalar>(
     evolution: &Evolution,
     parallelism: Parallelism,
     scratches: &Scratches<T>,
-    tape: &mut Tape<T>,
+    mut tape: Option<&mut Tape<T>>,
     cancel: &Cancel,
 ) -> Result<EvolutionLog> {
-    run(state, (steps, levels), evolution, parallelism, scratches, Some(tape), cancel)
+    let log = EvolutionLog {
+        discarded: vec![0.0; steps.len()],
+        discarded_on_bond: vec![0.0; state.n_sites() - 1],
+        saturated: vec![false; state.n_sites() - 1],
+        smallest_gap: 1.0,
+        shifted_cuts: 0,
+        largest_bond: state.bond_dims().into_iter().max().unwrap_or(1),
+        peak_entries: state.n_entries(),
+        methods: MethodCounts::default(),
+        sweeps: 0,
+    };
+    let runner = StepRunner { evolution, keep_dropped: tape.is_some(), scratches, cancel };
+    // Between the levels the tape may keep the state, and a sweep may come.
+    let at_once = match (parallelism, &tape, evolution.sweep_threshold) {
+        (Parallelism::Pool, None, None) => levels.len().max(1),
+        _ => 1,
+    };
+    let entries = state.n_entries();
+    let mut course = Course {
+        real: state.sites.iter().map(SiteTensor::is_real).collect(),
+        lost_last: vec![0.0; state.n_sites() - 1],
+    };
+    let mut ledger = Ledger { log, evolution, entries, since_sweep: 0.0, records: Vec::new() };
+    for levels in levels.chunks(at_once) {
+        if let Some(tape) = &mut tape {
+            tape.begin_level(state);
+        }
+        let shared = parallelism == Parallelism::Pool
+            && (levels.len() > 1 || is_worth_sharing(&steps[levels[0].clone()], state));
+        if shared {
+            run_ahead(state, &mut course, (steps, levels), &runner, &mut ledger)?;
+        } else {
+            run_in_order(state, &mut course, (steps, levels), &runner, &mut ledger)?;
+        }
+        if let Some(tape) = &mut tape {
+            ledger.records.drain(..).for_each(|record| tape.push(record));
+        }
+        if evolution.sweep_threshold.is_some_and(|threshold| ledger.since_sweep > threshold) {
+            ledger.log.methods.add(course.sweep(state, cancel)?);
+            ledger.entries = state.n_entries();
+            ledger.log.sweeps += 1;
+            ledger.since_sweep = 0.0;
+        }
+    }
+    Ok(ledger.log)
+}
+
+fn is_worth_sharing<T: Scalar>(level: &[Step], state: &Mps<T>) -> bool {
+    level.iter().map(|step| step.flops(&state.sites)).sum::<f64>() > WORTH_SHARING
+}
+
+fn run_in_order<T: Scalar>(
+    state: &mut Mps<T>,
+    course: &mut Course,
+    (steps, levels): (&[Step], &[Range<usize>]),
+    runner: &StepRunner<'_, T>,
+    ledger: &mut Ledger<'_, T>,
+) -> Result<()> {
+    for level in levels {
+        for index in level.clone() {
+            let step = &steps[index];
+            if let StepGate::One(u) = &step.gate {
+                course.apply_one_site(step, u, state);
+                continue;
+            }
+            let span = Span::take(index, step, state, course);
+            let update = runner.run(&span)?;
+            let done = span.put_back(update, runner.keep_dropped, state, course);
+            ledger.note(done, state);
+        }
+        ledger.end_level()?;
+    }
+    Ok(())
 }
 
 /// What the steps so far tell of those to come.
-struct Course {
+pub(super) struct Course {
     /// Whether the tensor of each site is real.
     real: Vec<bool>,
     /// Relative weight that the last cut of each bond (right of each site but the last) discarded.
     lost_last: Vec<f64>,
 }
 
-fn run<T: Scalar>(
-    state: &mut Mps<T>,
-    (steps, levels): (&[Step], &[Range<usize>]),
-    evolution: &Evolution,
-    parallelism: Parallelism,
-    scratches: &Scratches<T>,
-    mut tape: Option<&mut Tape<T>>,
-    cancel: &Cancel,
-) -> Result<EvolutionLog> {
-    let mut log = EvolutionLog::new(state, steps.len());
-    let mut course = Course {
-        real: state.sites.iter().map(SiteTensor::is_real).collect(),
-        lost_last: vec![0.0; state.n_sites() - 1],
-    };
-    let mut entries = state.n_entries();
-    let mut since_sweep = 0.0;
-    let taped = tape.is_some();
-    for level in levels {
-        if let Some(tape) = &mut tape {
-            tape.begin_level(state);
-        }
-        let mut spans = Vec::new();
-        for index in level.clone() {
-            let step = &steps[index];
-            if let StepGate::One(u) = &step.gate {
-                apply_one_site(&mut state.sites[step.site], u);
-                course.real[step.site] &= step.gate.is_real();
-                continue;
-            }
-            let sites = step.site..step.site + step.gate.width();
-            let real = step.gate.is_real() && course.real[sites.clone()].iter().all(|x| *x);
-            course.real[sites.clone()].fill(real);
-            let tensors: Vec<_> = state.sites[sites].iter_mut().map(take).collect();
-            entries -= tensors.iter().map(|tensor| tensor.entries.len()).sum::<usize>();
-            spans.push(Span { index, step, tensors, real });
-        }
-        let run = |span: &Span<'_, T>| -> Result<StepUpdate<T>> {
-            cancel.check()?;
-            span.run(&state.schmidt, &course.lost_last, evolution, taped, scratches, cancel)
-        };
-        let shared = parallelism == Parallelism::Pool
-            && spans.len() > 1
-            && spans.iter().map(Span::flops).sum::<f64>() > WORTH_SHARING;
-        let updates: Vec<Result<StepUpdate<T>>> = if shared {
-            spans.par_iter().with_max_len(1).map(run).collect()
-        } else {
-            spans.iter().map(run).collect()
-        };
-        for (span, update) in spans.into_iter().zip(updates) {
-            let update = update?;
-            let site = span.step.site;
-            log.methods.add(update.methods);
-            state.log_norm_taken_out += update.log_norm_taken_out;
-            for (place, tensor) in state.sites[site..].iter_mut().zip(update.sites) {
-                entries += tensor.entries.len();
-                *place = tensor;
-            }
-            for (at, bond) in update.bonds.into_iter().enumerate() {
-                log.add_bond(span.index, site + at, &bond);
-                course.lost_last[site + at] = bond.discarded;
-                state.schmidt[site + at + 1] = bond.schmidt;
-            }
-            since_sweep += log.discarded[span.index];
-            if let Some(tape) = &mut tape {
-                tape.push(Record {
-                    step: span.index,
-                    tensors: span.tensors,
-                    left_schmidt: state.schmidt[site].clone(),
-                    cuts: update.cuts,
-                    left_scale: update.left_scale,
-                });
-            }
-        }
-        log.peak_entries = log.peak_entries.max(entries);
-        check_size::<T>(entries, evolution)?;
-        if evolution.sweep_threshold.is_some_and(|threshold| since_sweep > threshold) {
-            if course.real.iter().all(|real| *real) {
-                let mut real_state: Mps<T::RealPart> = state.cast();
-                log.methods.add(canonicalise(&mut real_state, cancel)?);
-                *state = real_state.cast();
-            } else {
-                log.methods.add(canonicalise(state, cancel)?);
-                course.real.fill(false);
-            }
-            entries = state.n_entries();
-            log.sweeps += 1;
-            since_sweep = 0.0;
-        }
+impl Course {
+    pub fn apply_one_site<T: Scalar>(&mut self, step: &Step, u: &[C64; 4], state: &mut Mps<T>) {
+        apply_one_site(&mut state.sites[step.site], u);
+        self.real[step.site] &= step.gate.is_real();
     }
-    Ok(log)
+
+    /// Whether a step is one of real numbers, and so leaves its sites.
+    fn is_real(&mut self, step: &Step) -> bool {
+        let real = step.gate.is_real() && self.real[step.sites()].iter().all(|real| *real);
+        self.real[step.sites()].fill(real);
+        real
+    }
+
+    /// What the last cuts of a bond (right of `site`) and of its neighbours discarded at most. All of
+    /// them come before a step across that bond, as they share its sites.
+    fn lost_around(&self, site: usize) -> f64 {
+        let around = site.saturating_sub(1)..(site + 2).min(self.lost_last.len());
+        self.lost_last[around].iter().fold(0.0, |most: f64, lost| most.max(*lost))
+    }
+
+    fn sweep<T: Scalar>(&mut self, state: &mut Mps<T>, cancel: &Cancel) -> Result<MethodCounts> {
+        if self.real.iter().all(|real| *real) {
+            let mut real_state: Mps<T::RealPart> = state.cast();
+            let methods = canonicalise(&mut real_state, cancel)?;
+            *state = real_state.cast();
+            return Ok(methods);
+        }
+        self.real.fill(false);
+        canonicalise(state, cancel)
+    }
 }
 
-/// A step on two sites or more, with the tensors it acts on.
-struct Span<'a, T> {
+/// What is noted of an evolution, in the order of the steps.
+pub(super) struct Ledger<'a, T: Scalar> {
+    log: EvolutionLog,
+    evolution: &'a Evolution,
+    entries: usize,
+    since_sweep: f64,
+    /// For the tape.
+    records: Vec<Record<T>>,
+}
+
+impl<T: Scalar> Ledger<'_, T> {
+    pub fn note(&mut self, done: Done<T>, state: &mut Mps<T>) {
+        let log = &mut self.log;
+        log.methods.add(done.methods);
+        state.log_norm_taken_out += done.log_norm_taken_out;
+        self.entries = self.entries - done.before + done.after;
+        for (at, bond) in done.bonds.iter().enumerate() {
+            log.add_bond(done.index, done.site + at, bond);
+        }
+        self.since_sweep += log.discarded[done.index];
+        self.records.extend(done.record);
+    }
+
+    /// # Errors
+    /// [`Error::Resource`] if the state has grown too large.
+    pub fn end_level(&mut self) -> Result<()> {
+        self.log.peak_entries = self.log.peak_entries.max(self.entries);
+        check_size::<T>(self.entries, self.evolution)
+    }
+}
+
+/// What a step has done, but for the tensors and weights that it left.
+pub(super) struct Done<T: Scalar> {
     index: usize,
-    step: &'a Step,
+    site: usize,
+    methods: MethodCounts,
+    log_norm_taken_out: f64,
+    bonds: Vec<NewBond>,
+    /// Entries of its tensors, before it and after.
+    before: usize,
+    after: usize,
+    record: Option<Record<T>>,
+}
+
+/// A bond after a step, but for its weights.
+struct NewBond {
+    dim: usize,
+    discarded: f64,
+    saturated: bool,
+    gap: f64,
+    shifted: bool,
+}
+
+/// How steps are run.
+pub(super) struct StepRunner<'a, T: Scalar> {
+    evolution: &'a Evolution,
+    /// For the tape.
+    pub keep_dropped: bool,
+    scratches: &'a Scratches<T>,
+    cancel: &'a Cancel,
+}
+
+/// A step on two sites or more, with what it acts on.
+pub(super) struct Span<'a, T> {
+    pub index: usize,
+    pub step: &'a Step,
     tensors: Vec<SiteTensor<T>>,
+    /// Schmidt values on the bond left of them.
+    left_schmidt: Vec<f64>,
+    /// What is expected of the cut of each bond between them.
+    expected: Vec<Expected>,
     /// Whether tensors and gate have no imaginary parts.
     real: bool,
 }
 
-impl<T: Scalar> Span<'_, T> {
-    /// Rough cost: for each bond the eigenproblem of a (2·right)² matrix and the products around
-    /// it.
-    fn flops(&self) -> f64 {
-        let pairs = self.tensors.windows(2).map(|pair| {
-            let (rows, cols) = (2.0 * pair[0].left as f64, 2.0 * pair[1].right as f64);
-            60.0 * rows * cols * rows.min(cols)
+impl<'a, T: Scalar> Span<'a, T> {
+    /// Takes out of `state` what the step acts on.
+    pub fn take(index: usize, step: &'a Step, state: &mut Mps<T>, course: &mut Course) -> Self {
+        let sites = step.sites();
+        let inner = (sites.start..).zip(&state.schmidt[sites.start + 1..sites.end]);
+        let expected = inner.map(|(site, schmidt)| {
+            let smallest = schmidt.last().map_or(1.0, |s| s * s);
+            match smallest < SMALL_WEIGHT {
+                true => Expected::SmallWeights,
+                false if course.lost_around(site) >= MUCH => Expected::Losses,
+                false => Expected::Nothing,
+            }
         });
-        pairs.sum()
-    }
-
-    fn run(
-        &self,
-        schmidt: &[Vec<f64>],
-        lost_last: &[f64],
-        evolution: &Evolution,
-        keep_dropped: bool,
-        scratches: &Scratches<T>,
-        cancel: &Cancel,
-    ) -> Result<StepUpdate<T>> {
-        let apply = Apply { step: self.step, schmidt, lost_last, evolution, keep_dropped, cancel };
-        if self.real && T::COMPLEX {
-            let tensors: Vec<SiteTensor<T::RealPart>> =
-                self.tensors.iter().map(SiteTensor::cast).collect();
-            Ok(apply.to(&tensors, &scratches.real)?.cast())
-        } else {
-            apply.to(&self.tensors, &scratches.own)
+        Self {
+            index,
+            step,
+            expected: expected.collect(),
+            real: course.is_real(step),
+            left_schmidt: std::mem::take(&mut state.schmidt[sites.start]),
+            tensors: state.sites[sites].iter_mut().map(take).collect(),
         }
     }
+
+    /// Puts what the step has made in its place; with what a derivative needs, if it was kept.
+    pub fn put_back(
+        self,
+        update: StepUpdate<T>,
+        keep: bool,
+        state: &mut Mps<T>,
+        course: &mut Course,
+    ) -> Done<T> {
+        let Self { index, step, tensors, left_schmidt, .. } = self;
+        let site = step.site;
+        let entries = |tensors: &[SiteTensor<T>]| tensors.iter().map(|t| t.entries.len()).sum();
+        let (before, after) = (entries(&tensors), entries(&update.sites));
+        for (place, tensor) in state.sites[site..].iter_mut().zip(update.sites) {
+            *place = tensor;
+        }
+        let places = state.schmidt[site + 1..].iter_mut();
+        let bonds = places.zip(update.bonds).zip(&mut course.lost_last[site..]);
+        let bonds = bonds.map(|((place, bond), lost)| {
+            let BondUpdate { schmidt, discarded, saturated, gap, shifted } = bond;
+            *lost = discarded;
+            *place = schmidt;
+            NewBond { dim: place.len(), discarded, saturated, gap, shifted }
+        });
+        let bonds = bonds.collect();
+        state.schmidt[site].clone_from(&left_schmidt);
+        let record = keep.then_some(Record {
+            step: index,
+            tensors,
+            left_schmidt,
+            cuts: update.cuts,
+            left_scale: update.left_scale,
+        });
+        let StepUpdate { methods, log_norm_taken_out, .. } = update;
+        Done { index, site, methods, log_norm_taken_out, bonds, before, after, record }
+    }
 }
 
-/// One step on two sites or more, and what it needs besides the tensors.
-struct Apply<'a> {
-    step: &'a Step,
-    schmidt: &'a [Vec<f64>],
-    lost_last: &'a [f64],
-    evolution: &'a Evolution,
-    keep_dropped: bool,
-    cancel: &'a Cancel,
-}
+impl<T: Scalar> StepRunner<'_, T> {
+    /// # Errors
+    /// See [`evolve`].
+    pub fn run(&self, span: &Span<'_, T>) -> Result<StepUpdate<T>> {
+        self.cancel.check()?;
+        if span.real && T::COMPLEX {
+            let tensors: Vec<SiteTensor<T::RealPart>> =
+                span.tensors.iter().map(SiteTensor::cast).collect();
+            Ok(self.apply(span, &tensors, &self.scratches.real)?.cast())
+        } else {
+            self.apply(span, &span.tensors, &self.scratches.own)
+        }
+    }
 
-impl Apply<'_> {
-    fn to<T: Scalar>(
+    /// Applies the step to `tensors`, which are those of the span in the numbers to compute with.
+    fn apply<U: Scalar>(
         &self,
-        tensors: &[SiteTensor<T>],
-        scratches: &ScratchPool<T>,
-    ) -> Result<StepUpdate<T>> {
-        let Self { schmidt, lost_last, evolution, keep_dropped, cancel, .. } = *self;
-        let site = self.step.site;
-        let truncation = |bond: usize| {
-            let smallest = schmidt[bond].last().map_or(1.0, |s| s * s);
-            Truncation {
-                limit: self.step.limit,
-                cutoff: evolution.cutoff,
-                noise_floor: T::NOISE_FLOOR,
-                method: evolution.method,
-                expected: if smallest < SMALL_WEIGHT {
-                    Expected::SmallWeights
-                } else if around(lost_last, bond - 1).any(|lost| *lost >= MUCH) {
-                    Expected::Losses
-                } else {
-                    Expected::Nothing
-                },
-                keep_dropped,
-            }
+        span: &Span<'_, T>,
+        tensors: &[SiteTensor<U>],
+        scratches: &ScratchPool<U>,
+    ) -> Result<StepUpdate<U>> {
+        let Self { evolution, keep_dropped, cancel, .. } = *self;
+        let Span { step, left_schmidt: s, .. } = span;
+        let truncation = |bond: usize| Truncation {
+            limit: step.limit,
+            cutoff: evolution.cutoff,
+            noise_floor: U::NOISE_FLOOR,
+            method: evolution.method,
+            expected: span.expected[bond],
+            keep_dropped,
         };
-        let s = &schmidt[site];
-        match (&self.step.gate, tensors) {
+        match (&step.gate, tensors) {
             (StepGate::Two(gate, rank), [left, right]) => {
-                check_size::<T>(4 * left.left * right.right, evolution)?;
-                let truncation = truncation(site + 1);
+                check_size::<U>(4 * left.left * right.right, evolution)?;
+                let truncation = truncation(0);
                 scratches.with(|scratch| {
                     apply_two_site(left, right, s, gate, *rank, &truncation, scratch)
                 })
@@ -373,14 +475,14 @@ impl Apply<'_> {
                 bonds.extend(tensors.last().map(|tensor| tensor.right));
                 // Everything in a chain step is in double precision.
                 let working = working_entries(&bonds, operator);
-                check_size::<T>(
-                    working.saturating_mul(size_of::<T::Double>() / size_of::<T>()),
+                check_size::<U>(
+                    working.saturating_mul(size_of::<U::Double>() / size_of::<U>()),
                     evolution,
                 )?;
                 // Each site of the chain adds its own rounding: at cutoff 0 bonds would fill with it.
-                let noise_floor = T::NOISE_FLOOR * (tensors.len() as f64).sqrt();
-                let truncations: Vec<_> = (1..tensors.len())
-                    .map(|i| Truncation { noise_floor, ..truncation(site + i) })
+                let noise_floor = U::NOISE_FLOOR * (tensors.len() as f64).sqrt();
+                let truncations: Vec<_> = (0..tensors.len() - 1)
+                    .map(|bond| Truncation { noise_floor, ..truncation(bond) })
                     .collect();
                 scratches.with(|scratch| {
                     apply_chain(tensors, s, operator, &truncations, &mut scratch.workspace, cancel)
@@ -389,12 +491,6 @@ impl Apply<'_> {
             _ => Err(Error::Internal("a step holds the tensors of another".to_owned())),
         }
     }
-}
-
-/// What the last cuts of a bond and of its neighbours discarded: all of them lie in the past of a step
-/// across that bond, as they share its sites.
-fn around(lost_last: &[f64], bond: usize) -> impl Iterator<Item = &f64> {
-    lost_last[bond.saturating_sub(1)..(bond + 2).min(lost_last.len())].iter()
 }
 
 fn take<T>(site: &mut SiteTensor<T>) -> SiteTensor<T> {

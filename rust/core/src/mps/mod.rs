@@ -33,6 +33,7 @@ mod state;
 mod tape;
 mod two_site;
 mod variance;
+mod wavefront;
 mod words;
 
 pub use bitstrings::log_probabilities;
