@@ -42,7 +42,7 @@ class Settings:
     single_precision: bool = False
     readout: Literal["local", "state"] = "local"
     ordering: Literal["given", "auto"] | Sequence[int] = "auto"
-    truncation: Literal["auto", "gram", "svd"] = "auto"
+    truncation: Literal["auto", "exact", "gram", "svd"] = "auto"
     memory_limit: int = MEMORY_LIMIT
     sweeps: bool = True
 

@@ -100,11 +100,12 @@ class MpsConfig:
         twice the bond dimension, and a check of the other; "parameter-shift" leaves it to
         PennyLane.
     truncation : {"auto", "exact", "gram", "svd"}, default "auto"
-        How a bond is truncated. "auto" takes the fastest way that is exact enough, among them, where
-        1e-7 and more is discarded at bonds of 48 and more, a sketch, whose fidelity is that of the
-        best cut within a thousandth; circuits that are differentiated on the device go without it.
-        "exact" always keeps the leading Schmidt vectors, by the eigenvectors of a Gram matrix or an
-        SVD; "gram" and "svd" fix the way and serve tests and benchmarks.
+        How a bond is truncated. "auto" takes the fastest way that is exact enough. Where 1e-7 and
+        more is discarded at bonds of 48 and more that is a sketch, whose fidelity is that of the
+        best cut within a thousandth; QNodes that are differentiated on the device go without it
+        (``diff_method=None`` says that none is). "exact" always keeps the leading Schmidt vectors,
+        by the eigenvectors of a Gram matrix or an SVD; "gram" and "svd" fix the way and serve tests
+        and benchmarks.
 
     Raises
     ------
@@ -206,14 +207,17 @@ class MpsConfig:
         """
         return {name: getattr(self, name) for name in _NAMES}
 
-    def engine_settings(self, *, sweeps: bool = True, derivatives: bool = False) -> EngineSettings:
+    def engine_settings(
+        self, *, differentiable: bool = False, derivatives: bool = False
+    ) -> EngineSettings:
         """Return what the engine is told, with every open choice made.
 
         Parameters
         ----------
-        sweeps : bool, default True
-            Whether the state may be brought back to its canonical form on the way. Without, values
-            and their derivatives belong to one program.
+        differentiable : bool, default False
+            Whether values must depend smoothly on parameters and belong to the program that
+            derivatives are taken of: the state is not brought back to its canonical form on the
+            way, and "auto" truncates as "exact" does.
         derivatives : bool, default False
             Whether they are for derivatives, which are computed in double precision: the default
             of ``cutoff`` is that of complex128 then.
@@ -234,16 +238,17 @@ class MpsConfig:
         precision = np.dtype(self.c_dtype)
         cut = np.dtype(np.complex128) if derivatives else precision
         limit = self.memory_limit
+        exact = differentiable and self.truncation == "auto"
         return EngineSettings(
             max_bond_dim=self.max_bond_dim,
             cutoff=_CUTOFFS[cut] if self.cutoff is None else self.cutoff,
             single_precision=precision == np.complex64,
             readout=self.readout,
             ordering=self.ordering if isinstance(self.ordering, str) else tuple(self.ordering),
-            truncation=self.truncation,
+            truncation="exact" if exact else self.truncation,
             threads=self.threads,
             memory_limit=int(_MEMORY_SHARE * available_memory()) if limit is None else limit,
-            sweeps=sweeps,
+            sweeps=not differentiable,
         )
 
 

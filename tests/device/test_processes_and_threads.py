@@ -80,7 +80,7 @@ def test_python_threads_share_the_engine(expected: list[list[float]]) -> None:
 
 THREADS_OF_OURS = textwrap.dedent(
     f"""
-    import pathlib, re, sys
+    import pathlib, re, sys, time
     sys.path.insert(0, {os.path.dirname(__file__)!r})
     import pennylane as qml
     from test_processes_and_threads import energies
@@ -104,6 +104,10 @@ THREADS_OF_OURS = textwrap.dedent(
     few_wires()
     print(device.reports[0].largest_bond, threads())
     found = energies(1)
+    for _ in range(100):  # a thread that was started gets its name when it first runs
+        if threads() == 2:
+            break
+        time.sleep(0.05)
     print(threads())
     print(found)
     """

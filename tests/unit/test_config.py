@@ -92,7 +92,7 @@ def test_every_kind_of_seed_is_accepted(seed):
         ("memory_limit", 0, "at least 1"),
         ("memory_limit", 1e9, "integer"),
         ("gradient", "backprop", '"adjoint", "two-state", "parameter-shift"'),
-        ("truncation", "qr", '"auto", "gram", "svd"'),
+        ("truncation", "qr", '"auto", "exact", "gram", "svd"'),
     ],
 )
 def test_a_bad_value_is_refused_by_name(name, value, words):
@@ -110,8 +110,12 @@ def test_derivatives_belong_to_the_device_by_default():
 
 
 def test_the_engine_is_told_whether_to_sweep():
-    assert MpsConfig().engine_settings().sweeps is True
-    assert MpsConfig().engine_settings(sweeps=False).sweeps is False
+    settings = MpsConfig().engine_settings()
+    assert (settings.sweeps, settings.truncation) == (True, "auto")
+    settings = MpsConfig().engine_settings(differentiable=True)
+    assert (settings.sweeps, settings.truncation) == (False, "exact")
+    settings = MpsConfig(truncation="svd").engine_settings(differentiable=True)
+    assert settings.truncation == "svd"
 
 
 def test_an_unknown_keyword_names_the_closest():

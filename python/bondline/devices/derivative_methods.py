@@ -316,7 +316,7 @@ class DerivativeMethods(LoweredMethods):
         derivatives = differentiate(
             lowered,
             pulls,
-            config.engine_settings(sweeps=False, derivatives=True),
+            config.engine_settings(differentiable=True, derivatives=True),
             "two-state" if config.gradient == "two-state" else "adjoint",
             self.wires,
         )

@@ -72,7 +72,8 @@ class LoweredMethods:
         differentiable = (
             execution_config is not None and execution_config.gradient_method == "adjoint"
         )
-        outputs = run(lowered, config.engine_settings(sweeps=not differentiable), self.wires)
+        settings = config.engine_settings(differentiable=differentiable)
+        outputs = run(lowered, settings, self.wires)
         values = values_of(lowered, outputs)
         evidence = self._keep(lowered, outputs, config, execution_config)
         if self.tracker.active:

@@ -180,7 +180,7 @@ mod tests {
     /// Random directions, the k-th damped by `decay^k`, of rank `rank`.
     fn damped<W: Double>(rows: usize, cols: usize, rank: usize, decay: f64) -> Vec<W> {
         let left: Vec<W> = (0..rows * rank)
-            .map(|at| probe::<W>(at).scale(decay.powi((at / rows) as i32)))
+            .map(|at| probe::<W>(at).scale(decay.powf((at / rows) as f64)))
             .collect();
         let right: Vec<W> = (0..rank * cols).map(|at| probe(at + 77_777)).collect();
         let mut product = vec![W::ZERO; rows * cols];

@@ -186,8 +186,10 @@ pub fn truncate<W: Double>(
     workspace: &mut Workspace,
 ) -> Result<Cut<W>> {
     let bound = rank_bound.min(theta.nrows()).min(theta.ncols()).max(1);
+    // Small weights do not matter where the limit cuts far above them.
+    let halved = policy.limit.is_some_and(|limit| bound >= 2 * limit) && !policy.keep_dropped;
     let gram_first = match policy.method {
-        Method::Auto | Method::Exact => policy.expected != Expected::SmallWeights,
+        Method::Auto | Method::Exact => policy.expected != Expected::SmallWeights || halved,
         Method::Gram => true,
         Method::Svd => false,
     };

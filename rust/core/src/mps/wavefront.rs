@@ -16,7 +16,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rayon::Scope;
 
 use crate::error::{Error, Result};
-use crate::mps::evolve::{Course, Done, Ledger, Span, StepRunner};
+use crate::mps::evolve::Ledger;
+use crate::mps::span::{Course, Done, Span, StepRunner};
 use crate::mps::two_site::StepUpdate;
 use crate::mps::{Mps, Step, StepGate};
 use crate::scalar::Scalar;
