@@ -585,7 +585,67 @@ def test_threads_share_a_compiled_function():
 def test_pennylane_is_not_asked_again(monkeypatch):
     _, fast = both(module_circuit)
     fast(ANGLES)
+    qml.grad(fast)(pnp.array(ANGLES, requires_grad=True))
     monkeypatch.setattr(qml.QNode, "construct", lambda *_: pytest.fail("a circuit was built"))
     monkeypatch.setattr(qml.RY, "__init__", lambda *_, **__: pytest.fail("a gate was made"))
     fast(ANGLES + 0.1)
     qml.grad(fast)(pnp.array(ANGLES, requires_grad=True))
+
+
+@pytest.mark.parametrize(
+    ("angle_of", "first", "second"),
+    [
+        (lambda a: 1.0 if a in {3, 5} else 2.0, 1, 3),
+        (lambda a: {3: 1.0}.get(a, 0.2), 1, 3),
+        (lambda a: 1.0 if str(a).startswith("-") else 2.0, 0.3, -0.3),
+        (lambda a: float(f"{a:.1f}"), 0.3, 0.8),
+        (lambda a: 1.0 if np.asarray(a).dtype.kind == "f" else 2.0, np.array(0.5), np.array(1)),
+        (lambda a: 0.01 * (a - a[::-1])[0], np.array([1, 2]), np.array([1, 2], np.uint8)),
+        (lambda a: 2.0 if isinstance(a, np.ndarray) else 1.0, 0.5, np.array(0.5)),
+    ],
+)
+def test_what_is_asked_of_a_number_is_asked_at_every_call(angle_of, first, second):
+    @qml.qnode(qml.device("bondline.mps", wires=2))
+    def circuit(a):
+        qml.RX(angle_of(a), wires=0)
+        return qml.expval(qml.Z(0))
+
+    fast = bondline.compile(circuit)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CompileFallbackWarning)
+        for value in (first, second, first):
+            assert float(fast(value)) == pytest.approx(float(circuit(value)), abs=1e-12)
+
+
+def test_an_object_that_may_change_is_not_recorded():
+    class Options:
+        angle = 0.3
+
+    @qml.qnode(qml.device("bondline.mps", wires=1))
+    def circuit(options):
+        qml.RX(options.angle, wires=0)
+        return qml.expval(qml.Z(0))
+
+    fast = bondline.compile(circuit)
+    options = Options()
+    with pytest.warns(CompileFallbackWarning, match="not told by its value"):
+        assert float(fast(options)) == pytest.approx(np.cos(0.3))
+    options.angle = 0.9
+    assert float(fast(options)) == pytest.approx(np.cos(0.9))
+
+
+def test_a_matrix_made_of_an_argument_is_left_to_pennylane():
+    @qml.qnode(qml.device("bondline.mps", wires=1))
+    def circuit(matrix):
+        qml.QubitUnitary(matrix, wires=0)
+        return qml.expval(qml.Z(0))
+
+    fast = bondline.compile(circuit)
+    with pytest.warns(CompileFallbackWarning):
+        assert float(fast(np.array([[0.0, 1.0], [1.0, 0.0]]))) == pytest.approx(-1.0)
+
+
+def test_a_compiled_function_is_no_part_of_another_circuit():
+    _, fast = both(module_circuit)
+    with pytest.raises(InputError, match="no gates to draw"):
+        qml.draw(fast)(ANGLES)

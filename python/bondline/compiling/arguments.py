@@ -15,6 +15,7 @@ from pennylane.pytrees import flatten, unflatten
 
 from bondline.compiling.elementary import Real
 
+_LEAST_BYTES: Final = 4
 _STATIC_BYTES: Final = 2**20
 """Largest array that is told by its contents."""
 
@@ -83,21 +84,22 @@ def arguments_of(args: Any, kwargs: Any, *, integers: bool) -> Arguments:
     ((0, 1), [(), (2,)])
     """
     if not kwargs:  # PennyLane takes 100 µs to look for containers
-        shapes = tuple(_shape_of(number, integers=integers, scalars=True) for number in args)
-        if None not in shapes:
+        kinds = tuple(_kind_of(number, integers=integers, scalars=True) for number in args)
+        if None not in kinds:
             row = tuple(range(len(args)))
-            return Arguments(list(args), _row(len(args)), row, ("row", *shapes))
+            return Arguments(list(args), _row(len(args)), row, ("row", *kinds, *_shared(args)))
     leaves, structure = flatten((args, kwargs), is_leaf=_is_whole)
     positional = len(flatten(args, is_leaf=_is_whole)[0]) if kwargs else len(leaves)
     places: list[int] = []
     key: list[Any] = [structure]
     for place, leaf in enumerate(leaves):
-        shape = _shape_of(leaf, integers=integers, scalars=place < positional)
-        if shape is None:
+        kind = _kind_of(leaf, integers=integers, scalars=place < positional)
+        if kind is None:
             key.append(_token(leaf))
         else:
             places.append(place)
-            key.append(shape)
+            key.append(kind)
+    key.extend(_shared([leaves[place] for place in places]))
     return Arguments(leaves, structure, tuple(places), tuple(key))
 
 
@@ -111,8 +113,36 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, Operator)
 
 
+def _shared(numbers: Sequence[Any]) -> tuple[int, ...]:
+    """Return which numbers are the same object as one before them: a function may ask that."""
+    first: dict[int, int] = {}
+    found = [first.setdefault(id(number), at) for at, number in enumerate(numbers)]
+    return () if len(first) == len(found) else tuple(found)
+
+
+def _kind_of(leaf: Any, *, integers: bool, scalars: bool) -> tuple[Any, ...] | None:
+    """Return shape, framework and type of a leaf that is numbers; None if it decides the structure.
+
+    Functions may ask for all of them. Types in which arithmetic wraps around or rounds to few
+    digits, and arrays with an arithmetic of their own, decide the structure with every number.
+    """
+    shape = _shape_of(leaf, integers=integers, scalars=scalars)
+    if shape is None:
+        return None
+    if isinstance(leaf, int | float | np.number):
+        kind: tuple[Any, ...] = "number", type(leaf)
+    else:
+        value = unboxed(leaf)
+        kind = framework_of(leaf), str(value.dtype)
+        if type(value) in (np.ma.MaskedArray, np.matrix):
+            return None
+    if isinstance(leaf, int | float):
+        return (shape, *kind)
+    width = getattr(unboxed(leaf), "itemsize", 8)
+    return (shape, *kind) if width >= _LEAST_BYTES else None
+
+
 def _shape_of(leaf: Any, *, integers: bool, scalars: bool) -> tuple[int, ...] | None:
-    """Return the shape of a leaf that is numbers; None if it decides the structure."""
     kinds = "fiu" if integers else "f"
     if isinstance(leaf, bool | np.bool_):
         return None
@@ -274,10 +304,14 @@ def _token(leaf: Any) -> Any:
         if array.dtype == object or array.nbytes > _STATIC_BYTES:
             raise UnknownArgument(f"an argument is an array of {array.dtype}, not of real numbers")
         return (str(array.dtype), array.shape, array.tobytes())
+    own: Any = type(leaf).__hash__
+    by_identity = own is object.__hash__ and not callable(leaf)
     try:
         hash(leaf)
     except TypeError:
+        by_identity = True
+    if by_identity:
         raise UnknownArgument(
             f"an argument is of the type {type(leaf).__name__}, which is not told by its value"
-        ) from None
+        )
     return (type(leaf), leaf)

@@ -20,7 +20,7 @@ from bondline.compiling.arguments import Arguments, detached, is_tracer, joined,
 from bondline.compiling.elementary import Real
 from bondline.compiling.formula import Formula, Recorder
 from bondline.compiling.functions import FUNCTIONS
-from bondline.compiling.traced import Traced, traced_of
+from bondline.compiling.traced import Traced, Untraceable, traced_of
 from bondline.devices.mps import BondlineMPS
 from bondline.measurements.seeds import Seeds
 from bondline.operators.gate_set import describe
@@ -100,7 +100,11 @@ def capture(qnode: Any, device: BondlineMPS, arguments: Arguments) -> Captured:
     args, kwargs = arguments.with_numbers(numbers)
     config = qml.workflow.construct_execution_config(qnode, resolve=True)(*args, **kwargs)
     native = _native(device, config, tape, recorder)
-    lowered, formula = _lowered(device, config, native, recorder, joined(list(map(plain, numbers))))
+    inputs_now = joined(list(map(plain, numbers)))
+    try:
+        lowered, formula = _lowered(device, config, native, recorder, inputs_now)
+    except Untraceable as error:
+        raise NotCaptured(recorder.reason or str(error)) from error
     inputs = np.zeros(sum(sizes), dtype=np.bool_)
     inputs[_inputs_of(formula)] = True
     ends = np.cumsum(sizes)

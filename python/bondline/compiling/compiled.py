@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 from pennylane.pytrees import flatten
+from pennylane.queuing import QueuingManager
 
 from bondline.compiling import frameworks
 from bondline.compiling.arguments import (
@@ -27,7 +28,7 @@ from bondline.compiling.running import Running
 from bondline.devices.derivatives import differentiated
 from bondline.devices.mps import BondlineMPS
 from bondline.devices.qnodes import device_of
-from bondline.errors import CompileFallbackWarning
+from bondline.errors import CompileFallbackWarning, InputError
 from bondline.measurements.seeds import Seeds
 from bondline.reports.warnings_once import GivenOnce, user_stacklevel
 
@@ -68,7 +69,18 @@ class CompiledQNode:
         return found
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return what the QNode returns."""
+        """Return what the QNode returns.
+
+        Raises
+        ------
+        InputError
+            If it is called while PennyLane records a circuit.
+        """
+        if QueuingManager.recording():
+            raise InputError(
+                "expected a call outside of circuits, got one while PennyLane records a circuit: a "
+                "compiled QNode has no gates to draw or to use again; pass its QNode, `.qnode`"
+            )
         try:
             arguments, captured = self._captured(args, kwargs)
         except (NotCaptured, UnknownArgument) as error:

@@ -86,13 +86,16 @@ class Traced:
     def __iter__(self) -> Iterator[Traced]:
         return (self[place] for place in range(len(self)))
 
+    # A set, a dictionary or a text would tell numbers apart by their values.
+
     def __repr__(self) -> str:
-        return f"Traced{self.shape}"
+        self.refuse("it makes a text of an argument")
 
     def __format__(self, _: str) -> str:
-        return repr(self)
+        self.refuse("it makes a text of an argument")
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        self.refuse("it looks an argument up in a set or a dictionary")
 
     # Where its numbers are
 

@@ -16,7 +16,7 @@ pub use gemm::{
     matrix, matrix_mut, times, times_adjoint, times_adjoint_lower,
 };
 pub use qr::{ThinQr, thin_qr};
-pub(crate) use sketch::{Directions, SketchBuffers, sketch_size, sketched_directions};
+pub(crate) use sketch::{SketchBuffers, sketch_size, sketched_directions};
 pub use svd::{RightFactors, right_singular_vectors};
 pub use truncate::{Cut, Dropped, Expected, Method, MethodCounts, Truncation, truncate};
 

@@ -4,8 +4,7 @@
 //! double precision, so that weights and losses are right however good the sketch.
 
 use crate::linalg::{
-    Cut, Directions, Expected, Method, MethodCounts, Truncation, probe, sketch_size,
-    sketched_directions,
+    Cut, Expected, Method, MethodCounts, Truncation, probe, sketch_size, sketched_directions,
 };
 use crate::mps::two_site::{Scratch, weighted_norm};
 use crate::scalar::Scalar;
@@ -44,8 +43,7 @@ pub(super) fn sketched_cut<T: Scalar>(
         return Sketched::Not { tried: false };
     }
     let Scratch { weighted, workspace, buffers, .. } = scratch;
-    let Some(Directions { mut vectors, gap }) =
-        sketched_directions(weighted, (rows, cols), kept, buffers, workspace)
+    let Some(mut vectors) = sketched_directions(weighted, (rows, cols), kept, buffers, workspace)
     else {
         return Sketched::Not { tried: true };
     };
@@ -73,7 +71,8 @@ pub(super) fn sketched_cut<T: Scalar>(
         discarded,
         total_weight: total,
         saturated: true,
-        gap,
+        // Not known of a sketch, and of use to derivatives only, which never sketch.
+        gap: 1.0,
         shifted: false,
         methods: MethodCounts { sketch: 1, ..MethodCounts::default() },
         dropped: None,
