@@ -249,8 +249,8 @@ def traced_of(value: Any) -> Traced | None:
     Examples
     --------
     >>> x = Traced(Recorder(3), np.arange(3))
-    >>> traced_of(np.asarray(x)), traced_of(0.5)
-    (Traced(3,), None)
+    >>> traced_of(np.asarray(x)).shape, traced_of(0.5)
+    ((3,), None)
     """
     if isinstance(value, Traced):
         return value
