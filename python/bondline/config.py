@@ -101,11 +101,11 @@ class MpsConfig:
         PennyLane.
     truncation : {"auto", "exact", "gram", "svd"}, default "auto"
         How a bond is truncated. "auto" takes the fastest way that is exact enough. Where 1e-7 and
-        more is discarded at bonds of 48 and more that is a sketch, whose fidelity is that of the
-        best cut within a thousandth; QNodes that are differentiated on the device go without it
-        (``diff_method=None`` says that none is). "exact" always keeps the leading Schmidt vectors,
-        by the eigenvectors of a Gram matrix or an SVD; "gram" and "svd" fix the way and serve tests
-        and benchmarks.
+        more is discarded at bonds of 48 and more that is a sketch, whose fidelity was that of the
+        best cut within a thousandth in every circuit measured; QNodes that are differentiated on
+        the device go without it (``diff_method=None`` says that none is). "exact" always keeps the
+        leading Schmidt vectors, by the eigenvectors of a Gram matrix or an SVD; "gram" and "svd"
+        fix the way and serve tests and benchmarks.
 
     Raises
     ------

@@ -16,6 +16,7 @@ from pennylane.pytrees import flatten, unflatten
 from bondline.compiling.elementary import Real
 
 _LEAST_BYTES: Final = 4
+"""Smallest number type whose arithmetic is taken for that of double precision."""
 _STATIC_BYTES: Final = 2**20
 """Largest array that is told by its contents."""
 

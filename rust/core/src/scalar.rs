@@ -17,6 +17,9 @@ pub type C64 = Complex<f64>;
 pub type C32 = Complex<f32>;
 
 /// Entry of a site tensor.
+///
+/// The real types are for steps of real gates on real tensors, which evolution picks by itself. States that
+/// meet complex gates, or are read, are complex: a real type drops imaginary parts, of a gate or of Y.
 pub trait Scalar:
     ComplexField
     + Copy

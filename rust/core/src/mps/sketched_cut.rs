@@ -1,4 +1,5 @@
-//! The cut of a two-site step by a sketch: where much is lost anyway, three fifths of the cost.
+//! The cut of a two-site step by a sketch: where much is lost anyway, two thirds of the cost of a Gram
+//! matrix (χ = 128: 10.0 ms a step against 14.6, in one run).
 //!
 //! The sketch says which directions are kept; everything that is told of them is computed from them in
 //! double precision, so that weights and losses are right however good the sketch.
@@ -11,11 +12,13 @@ use crate::scalar::Scalar;
 
 /// Limits from which a sketch is faster than a Gram matrix.
 const SKETCH_FROM: usize = 48;
-/// Relative weight that a step must discard for a sketch: it blurs the state by about 5e-10.
-const LEAST_LOSS: f64 = 1e-7;
+/// Relative weight that a step must discard, and be expected to discard, for a sketch: single
+/// precision blurs the state by about 5e-10 a step.
+pub(super) const LEAST_LOSS: f64 = 1e-7;
 /// The directions of a sketch are not quite those of the weights. What that leaves off the diagonal
 /// must be small beside what is discarded: this share of it.
 const NEARLY: f64 = 0.1;
+
 /// What came of a sketch.
 pub(super) enum Sketched<T: Scalar> {
     /// The cut and the new left tensor.
@@ -24,7 +27,7 @@ pub(super) enum Sketched<T: Scalar> {
     Not { tried: bool },
 }
 
-/// Truncates θ by a sketch where that is allowed, much faster and as good: the limit cuts at least
+/// Truncates θ by a sketch where that is allowed: no derivative is asked, the limit cuts at least
 /// [`LEAST_LOSS`], and more directions are dropped than the sketch takes besides those it keeps.
 pub(super) fn sketched_cut<T: Scalar>(
     left_schmidt: &[f64],

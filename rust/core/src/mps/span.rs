@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::linalg::{Expected, MethodCounts, Truncation};
 use crate::mps::chain::{apply_chain, working_entries};
 use crate::mps::evolve::{Evolution, check_size};
+use crate::mps::sketched_cut::LEAST_LOSS;
 use crate::mps::tape::Record;
 use crate::mps::two_site::{
     BondUpdate, ScratchPool, Scratches, StepUpdate, apply_one_site, apply_two_site,
@@ -15,9 +16,6 @@ use crate::scalar::{C64, Scalar};
 /// Schmidt weights at the middle bond below this foretell weights that a Gram matrix cannot
 /// resolve: measured on weakly entangling circuits, where nearly every Gram attempt was in vain.
 const SMALL_WEIGHT: f64 = 1e-12;
-/// A bond whose last cut, or a neighbour's, discarded this relative weight is expected to lose as much
-/// again: then a sketch in single precision, whose blur is 5e-10 a step, is exact enough.
-const MUCH: f64 = 1e-7;
 
 /// What the steps so far tell of those to come.
 pub(super) struct Course {
@@ -40,20 +38,22 @@ impl Course {
         self.real[step.site] &= step.gate.is_real();
     }
 
-    /// Whether a step is one of real numbers, and so leaves its sites.
-    fn is_real(&mut self, step: &Step) -> bool {
+    /// Whether a step is one of real numbers, which is noted of its sites: so it leaves them.
+    fn leaves_real(&mut self, step: &Step) -> bool {
         let real = step.gate.is_real() && self.real[step.sites()].iter().all(|real| *real);
         self.real[step.sites()].fill(real);
         real
     }
 
-    /// What the last cuts of a bond (right of `site`) and of its neighbours discarded at most. All of
-    /// them come before a step across that bond, as they share its sites.
+    /// What the last cuts of a bond (right of `site`) and of its neighbours discarded at most: a step
+    /// across that bond is expected to lose as much again. All of them come before it, as they share
+    /// its sites.
     fn lost_around(&self, site: usize) -> f64 {
         let around = site.saturating_sub(1)..(site + 2).min(self.lost_last.len());
         self.lost_last[around].iter().fold(0.0, |most: f64, lost| most.max(*lost))
     }
 
+    /// Brings `state` into canonical form, which mixes all its tensors.
     pub fn sweep<T: Scalar>(
         &mut self,
         state: &mut Mps<T>,
@@ -123,7 +123,7 @@ impl<'a, T: Scalar> Span<'a, T> {
             let smallest = schmidt.last().map_or(1.0, |s| s * s);
             match smallest < SMALL_WEIGHT {
                 true => Expected::SmallWeights,
-                false if course.lost_around(site) >= MUCH => Expected::Losses,
+                false if course.lost_around(site) >= LEAST_LOSS => Expected::Losses,
                 false => Expected::Nothing,
             }
         });
@@ -131,7 +131,7 @@ impl<'a, T: Scalar> Span<'a, T> {
             index,
             step,
             expected: expected.collect(),
-            real: course.is_real(step),
+            real: course.leaves_real(step),
             left_schmidt: std::mem::take(&mut state.schmidt[sites.start]),
             tensors: state.sites[sites].iter_mut().map(take).collect(),
         }
@@ -176,7 +176,7 @@ impl<'a, T: Scalar> Span<'a, T> {
 
 impl<T: Scalar> StepRunner<'_, T> {
     /// # Errors
-    /// See [`evolve`].
+    /// See [`crate::mps::evolve()`].
     pub fn run(&self, span: &Span<'_, T>) -> Result<StepUpdate<T>> {
         self.cancel.check()?;
         if span.real && T::COMPLEX {
