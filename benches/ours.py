@@ -2,7 +2,8 @@
 
 ``engine`` calls ``bondline._core.run`` with arrays built beforehand, as the peers get a circuit
 built beforehand; ``state`` does the same with ``readout="state"``, whose values come from the one
-canonical state, as those of a simulator that sweeps; ``qnode`` calls a PennyLane QNode, tape construction and pipeline included.
+canonical state, as those of a simulator that sweeps; ``qnode`` calls a PennyLane QNode, tape
+construction and pipeline included.
 """
 
 from __future__ import annotations
