@@ -47,7 +47,7 @@ class Case:
 CASES = (
     Case("w1", (32, 64, 128), (*USUAL, "canonical", "qevedo")),
     Case("w1", (256,), ("engine", "engine-2", "canonical", "aer", "maestro", "qevedo", "quimb"), 1),
-    Case("w1-20", (32, 64, 128), ("engine", "aer", "maestro", "quimb"), 1),
+    Case("w1-20", (32, 64, 128), ("engine", "canonical", "aer", "maestro", "quimb"), 1),
     Case("w2", (32, 64, 128)),
     Case("w2", (64,), ("default.tensor",), 1),
     Case("w4", (32, 64, 128)),
