@@ -114,7 +114,8 @@ def table(results: Path) -> str:
         "",
         "w1: Haar brickwall, 40 wires, depth 20, and every <Z>; w1-20: the same on 20 wires, where "
         "the exact state gives the true fidelity F. w2: 100 wires, 8 layers of RX RY RZ and a CX "
-        f"chain, sum ZZ + sum X; {W2_REFERENCE_VALUE} exactly, at chi 256. w4: 50 wires, 3 layers of RZ RY "
+        f"chain, sum ZZ + sum X; {W2_REFERENCE_VALUE} exactly, at chi 256. "
+        "w4: 50 wires, 3 layers of RZ RY "
         "RZ and rings of CX of range 1, 2, 3, every <Z>. w5: Fourier transform without reversal of "
         "a random product state of 60 wires, every <X>. Every simulator applies the 4x4 matrices "
         'of w1 as they are. CPU seconds are user + system of all threads. "Own estimate" '
