@@ -21,11 +21,13 @@ FLOORS = [
     {"reports"},
     {"devices"},
     {"checks", "compiling", "states"},
+    {"kernels"},
     {""},
 ]
 FLOOR = {room: height for height, floor in enumerate(FLOORS) for room in floor}
 KNOW_PENNYLANE = {"operators", "measurements", "circuits", "devices", "checks", "states"} | {
-    "compiling"
+    "compiling",
+    "kernels",
 }
 
 
