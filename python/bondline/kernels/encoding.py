@@ -89,8 +89,12 @@ class Encoder:
             places.append(own)
             structures.add(digest(repr(group.structure())))
             accounts.append(
-                (account.fidelity(), account.discarded.sum(axis=1), account.largest_bond.max(),
-                 account.saturated.any(axis=0))
+                (
+                    account.fidelity(),
+                    account.discarded.sum(axis=1),
+                    account.largest_bond.max(),
+                    account.saturated.any(axis=0),
+                )
             )
         self._judge(worst, mark)
         order = np.argsort(np.concatenate(places), kind="stable")
@@ -129,9 +133,7 @@ class Encoder:
                 break
         return found
 
-    def _recorded(
-        self, captured: Captured, rows: Rows, params: Sequence[Any]
-    ) -> Iterator[Block]:
+    def _recorded(self, captured: Captured, rows: Rows, params: Sequence[Any]) -> Iterator[Block]:
         size = max(1, min(_BLOCK_ROWS, _BLOCK_NUMBERS // max(1, len(captured.formula.constants))))
         for start in range(0, len(rows), size):
             part = rows[start : start + size]

@@ -45,10 +45,7 @@ class Fingerprint:
             for name, own, others in (
                 ("features", self.features, other.features),
                 ("wires", self.wires, other.wires),
-                *(
-                    (name, value, other.settings.get(name))
-                    for name, value in self.settings.items()
-                ),
+                *((name, value, other.settings.get(name)) for name, value in self.settings.items()),
             )
             if own != others
         ]

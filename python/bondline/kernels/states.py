@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -56,20 +57,16 @@ class EncodedStates:
         bonds = [1, *self.bonds[row].tolist(), 1]
         return [
             site[row, :left, :, :right]
-            for site, left, right in zip(self.sites, bonds, bonds[1:], strict=False)
+            for site, left, right in zip(self.sites, bonds[:-1], bonds[1:], strict=True)
         ]
 
     def rows(self, start: int, stop: int) -> EncodedStates:
         """Return some of the states, without copying them."""
-        return EncodedStates(
-            self.bonds[start:stop], tuple(site[start:stop] for site in self.sites)
-        )
+        return EncodedStates(self.bonds[start:stop], tuple(site[start:stop] for site in self.sites))
 
     def parts(self) -> tuple[NDArray[np.uint32], NDArray[np.complex128]]:
         """Return the bonds, and all entries: row by row, site by site."""
-        entries = [
-            tensor.ravel() for row in range(self.n_points) for tensor in self.tensors(row)
-        ]
+        entries = [tensor.ravel() for row in range(self.n_points) for tensor in self.tensors(row)]
         return self.bonds, np.concatenate(entries)
 
     @staticmethod
@@ -81,7 +78,7 @@ class EncodedStates:
         for row in bonds:
             ends = [1, *row.tolist(), 1]
             tensors = []
-            for left, right in zip(ends, ends[1:], strict=False):
+            for left, right in pairwise(ends):
                 size = 2 * left * right
                 tensors.append(entries[start : start + size].reshape(left, 2, right))
                 start += size
@@ -166,10 +163,7 @@ def log_overlaps(bra: EncodedStates, ket: EncodedStates | None) -> NDArray[np.fl
     other = bra if ket is None else ket
     block = max(1, _PAIRS // (other.n_points * max(1, bra.largest_bond * other.largest_bond) // 4))
     found = np.concatenate(
-        [
-            _block(bra.rows(start, start + block), other)
-            for start in range(0, bra.n_points, block)
-        ]
+        [_block(bra.rows(start, start + block), other) for start in range(0, bra.n_points, block)]
     )
     if ket is None:
         lower = np.tril(found, -1)
