@@ -15,6 +15,7 @@ from bondline.circuits.group import Group
 from bondline.circuits.lowered import Circuit
 from bondline.compiling.arguments import UnknownArgument, arguments_of, joined, plain
 from bondline.compiling.capture import Captured, NotCaptured, capture
+from bondline.compiling.compiled import STRUCTURES
 from bondline.errors import InputError, LowFidelityError, LowFidelityWarning
 from bondline.kernels.feature_map import FeatureMap
 from bondline.kernels.fingerprint import Fingerprint, digest, settings_of
@@ -129,6 +130,8 @@ class Encoder:
                 except NotCaptured as error:
                     self._known[key] = str(error)
             found = self._known[key]
+            if len(self._known) > STRUCTURES:
+                del self._known[next(iter(self._known))]
             if isinstance(found, Captured):
                 break
         return found

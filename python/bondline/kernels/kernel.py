@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import pennylane as qml
+from pennylane.pytrees import flatten
 
+from bondline.compiling.arguments import is_tracer
 from bondline.config import MpsConfig
+from bondline.devices.derivatives import differentiated
 from bondline.devices.mps import BondlineMPS
-from bondline.errors import InputError
+from bondline.errors import InputError, UnsupportedError
 from bondline.kernels.encoding import Encoder
 from bondline.kernels.feature_map import FeatureMap
 
@@ -110,4 +113,12 @@ class MapKernel:
         chosen = self.params if params is None else params
         if chosen is None:
             return ()
-        return chosen if isinstance(chosen, tuple) else (chosen,)
+        found = chosen if isinstance(chosen, tuple) else (chosen,)
+        # Values without their derivative would be trained on in silence.
+        if any(is_tracer(leaf) or differentiated(leaf) for leaf in flatten(found)[0]):
+            raise UnsupportedError(
+                f"{type(self).__name__} has no derivatives by its parameters yet, and one of "
+                "params is being differentiated. Detach it, or differentiate the overlap of two rows by a "
+                "QNode on bondline.mps."
+            )
+        return found
