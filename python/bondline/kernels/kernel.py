@@ -118,7 +118,7 @@ class MapKernel:
         if any(is_tracer(leaf) or differentiated(leaf) for leaf in flatten(found)[0]):
             raise UnsupportedError(
                 f"{type(self).__name__} has no derivatives by its parameters yet, and one of "
-                "params is being differentiated. Detach it, or differentiate the overlap of two rows by a "
-                "QNode on bondline.mps."
+                "params is being differentiated. Detach it, or differentiate the overlap of two "
+                "rows by a QNode on bondline.mps."
             )
         return found
