@@ -21,6 +21,7 @@ FLOORS = [
     {"reports"},
     {"devices"},
     {"checks", "compiling", "states"},
+    {"kernels"},
     {""},
 ]
 FLOOR = {room: height for height, floor in enumerate(FLOORS) for room in floor}

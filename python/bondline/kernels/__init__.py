@@ -1,0 +1,1 @@
+"""Kernel matrices of quantum feature maps."""
