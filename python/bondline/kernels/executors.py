@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -54,7 +54,7 @@ class Here:
 
     def run(
         self, tiles: Iterable[Tile], bra: TileRows, ket: TileRows | None
-    ) -> Iterator[tuple[Tile, Block]]:
+    ) -> Generator[tuple[Tile, Block], None, None]:
         """Yield every tile with its entries.
 
         Parameters
@@ -103,7 +103,7 @@ class There:
 
     def run(
         self, tiles: Iterable[Tile], bra: TileRows, ket: TileRows | None
-    ) -> Iterator[tuple[Tile, Block]]:
+    ) -> Generator[tuple[Tile, Block], None, None]:
         """Yield every tile with its entries, as they come.
 
         Parameters
@@ -148,11 +148,13 @@ class There:
 
     def _submit(self, tile: Tile, bra: TileRows, ket: TileRows | None) -> Future[Block]:
         if self._client is not None:
-            left, right = _of_tile(tile, self._scatter(0, bra), ket and self._scatter(1, ket))
+            left, right = _of_tile(
+                tile, self._scatter(0, bra), None if ket is None else self._scatter(1, ket)
+            )
         elif self._files:
-            left, right = _of_tile(tile, bra.stored, ket and ket.stored)
+            left, right = _of_tile(tile, bra.stored, None if ket is None else ket.stored)
         else:
-            left, right = _of_tile(tile, bra.get, ket and ket.get)
+            left, right = _of_tile(tile, bra.get, None if ket is None else ket.get)
         try:
             return self._executor.submit(compute_tile, self._overlaps, left, right, self._threads)
         except BrokenExecutor as error:
@@ -186,8 +188,8 @@ class There:
         self.repeated[tile] += 1
         if self.repeated[tile] >= _TRIES:
             raise WorkerError(
-                f"tile {tuple(tile)} lost its worker {_TRIES} times: {error!r}. Workers may have too "
-                "little memory: give a smaller tile. What a checkpoint has is kept."
+                f"tile {tuple(tile)} lost its worker {_TRIES} times: {error!r}. Workers may have "
+                "too little memory: give a smaller tile. What a checkpoint has is kept."
             ) from error
         for key in ((0, tile.row), (0, tile.column), (1, tile.column)):
             self._scattered.pop(key, None)
@@ -263,7 +265,7 @@ def _error_of(future: Future[Block]) -> BaseException | None:
 
 def _broken(error: BrokenExecutor) -> WorkerError:
     return WorkerError(
-        f"workers of the executor died ({error}). If they ran out of memory, use fewer or a smaller "
-        "tile. With checkpoint=path all finished tiles are kept: call again with a new executor and "
-        "the same checkpoint."
+        f"workers of the executor died ({error}). If they ran out of memory, use fewer or a "
+        "smaller tile. With checkpoint=path all finished tiles are kept: call again with a new "
+        "executor and the same checkpoint."
     )

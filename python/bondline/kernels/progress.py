@@ -35,7 +35,7 @@ def pairs_bar(total: int, done: int, progress: bool | None) -> Iterator[Callable
         yield _ignore
         return
     try:
-        from tqdm import tqdm
+        from tqdm import tqdm  # type: ignore[import-untyped]
     except ModuleNotFoundError:
         if progress:
             raise InputError(

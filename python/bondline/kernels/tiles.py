@@ -271,3 +271,7 @@ def _insert(
         matrix[columns, rows] = block.T
     elif division.symmetric:
         np.fill_diagonal(matrix[rows, columns], 0.0)  # whatever rounding says
+
+
+def _places(tiles: tuple[Tile, ...]) -> str:
+    return ", ".join(f"({tile.row}, {tile.column})" for tile in tiles)
