@@ -306,3 +306,14 @@ def test_derivatives_are_refused_and_never_zero_in_silence(framework):
         slopes, given = jax.grad(total), jax.numpy.asarray(angles)
     with pytest.raises(bondline.UnsupportedError, match="no derivatives"):
         slopes(given)
+
+
+def test_a_checkpoint_is_resumed_and_never_mixed(tmp_path):
+    kernel = FidelityKernel(zz_map, WIRES)
+    first = kernel.matrix(X, checkpoint=tmp_path / "run", progress=False)
+    np.testing.assert_array_equal(first, kernel.matrix(X))
+    np.testing.assert_array_equal(first, kernel.matrix(X, checkpoint=tmp_path / "run"))
+    with pytest.raises(InputError):
+        kernel.matrix(X + 0.1, checkpoint=tmp_path / "run")
+    with pytest.raises(TypeError, match="checkpoint"):
+        kernel.matrix(X, chekpoint="run")

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from bondline.errors import InputError
 from bondline.kernels.data import as_rows
 from bondline.kernels.encoded_set import EncodedSet
+from bondline.kernels.fingerprint import digest
 from bondline.kernels.kernel import MapKernel
 from bondline.kernels.states import log_overlaps
+from bondline.kernels.tiles import overlap_matrix
 
 
 class FidelityKernel(MapKernel):
@@ -74,7 +76,9 @@ class FidelityKernel(MapKernel):
         states, report, mark = self._encoder.states(as_rows(X, "X"), self._given(params))
         return EncodedSet(states, mark, report)
 
-    def log_matrix(self, X: Any, Y: Any = None, *, params: Any = None) -> NDArray[np.float64]:
+    def log_matrix(
+        self, X: Any, Y: Any = None, *, params: Any = None, **run: Any
+    ) -> NDArray[np.float64]:
         """Return natural logarithms of the kernel matrix, which never underflow.
 
         Parameters
@@ -83,6 +87,9 @@ class FidelityKernel(MapKernel):
             ``Y`` defaults to ``X``.
         params : object, optional
             In place of the kernel's own.
+        **run
+            ``checkpoint``, ``executor`` and ``progress`` of long runs; see
+            :func:`bondline.kernels.tiles.overlap_tiles`.
 
         Returns
         -------
@@ -106,12 +113,14 @@ class FidelityKernel(MapKernel):
         bra = X if isinstance(X, EncodedSet) else self.prepare(X, params=params)
         self._require_own(bra, X, params)
         if Y is None or Y is X:
-            return log_overlaps(bra.states, None)
+            return self._overlaps(bra, None, run)
         ket = Y if isinstance(Y, EncodedSet) else self.prepare(Y, params=params)
         ket.require_like(bra.mark, "the other set")
-        return log_overlaps(bra.states, ket.states)
+        return self._overlaps(bra, ket, run)
 
-    def matrix(self, X: Any, Y: Any = None, *, params: Any = None) -> NDArray[np.float64]:
+    def matrix(
+        self, X: Any, Y: Any = None, *, params: Any = None, **run: Any
+    ) -> NDArray[np.float64]:
         """Return the kernel matrix.
 
         Parameters
@@ -120,6 +129,9 @@ class FidelityKernel(MapKernel):
             ``Y`` defaults to ``X``; the result is then symmetric with ones on its diagonal.
         params : object, optional
             In place of the kernel's own.
+        **run
+            ``checkpoint``, ``executor`` and ``progress`` of long runs; see
+            :func:`bondline.kernels.tiles.overlap_tiles`.
 
         Returns
         -------
@@ -129,12 +141,35 @@ class FidelityKernel(MapKernel):
         -----
         Values below 1e-308 underflow to zero; :meth:`log_matrix` has them.
         """
-        found: NDArray[np.float64] = np.exp(self.log_matrix(X, Y, params=params))
+        found: NDArray[np.float64] = np.exp(self.log_matrix(X, Y, params=params, **run))
         return found
 
     def __call__(self, X: Any, Y: Any = None) -> NDArray[np.float64]:
         """Return the kernel matrix, as scikit-learn calls kernels."""
         return self.matrix(X, Y)
+
+    def _overlaps(
+        self, bra: EncodedSet, ket: EncodedSet | None, run: dict[str, Any]
+    ) -> NDArray[np.float64]:
+        unknown = sorted(set(run) - {"checkpoint", "executor", "progress"})
+        if unknown:
+            raise TypeError(
+                f"matrix takes X, Y, params, checkpoint, executor and progress, not {unknown}."
+            )
+        sets = [bra] if ket is None else [bra, ket]
+        identity = {}
+        if run.get("checkpoint") is not None:
+            identity["feature map and settings"] = bra.fingerprint
+            identity["data set"] = digest(*[part for own in sets for part in own.states.parts()])
+        return overlap_matrix(
+            bra.states,
+            None if ket is None else ket.states,
+            threads=self.config.threads,
+            identity=identity or "",
+            memory_limit=self.config.memory_limit,
+            overlaps=log_overlaps,
+            **run,
+        )
 
     def _require_own(self, found: EncodedSet, given: Any, params: Any) -> None:
         if found is not given:

@@ -147,7 +147,9 @@ def encode(group: Any, settings: Any) -> tuple[EncodedStates, _core.GroupResult]
     return EncodedStates.of(result.tensors), result
 
 
-def log_overlaps(bra: EncodedStates, ket: EncodedStates | None) -> NDArray[np.float64]:
+def log_overlaps(
+    bra: EncodedStates, ket: EncodedStates | None, threads: int | None = None
+) -> NDArray[np.float64]:
     """Return ln |<bra_i|ket_j>|^2, -inf for orthogonal states.
 
     Parameters
@@ -155,6 +157,8 @@ def log_overlaps(bra: EncodedStates, ket: EncodedStates | None) -> NDArray[np.fl
     bra : EncodedStates
     ket : EncodedStates, optional
         ``bra`` itself by default: the result is symmetric, with zeros on its diagonal.
+    threads : int, optional
+        Those of NumPy, whatever is asked.
 
     Returns
     -------
