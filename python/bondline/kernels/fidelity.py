@@ -165,8 +165,8 @@ class FidelityKernel(MapKernel):
         -----
         Values below 1e-308 underflow to zero; :meth:`log_matrix` has them.
         """
-        found: NDArray[np.float64] = np.exp(self.log_matrix(X, Y, params=params, **run))
-        return found
+        found = self.log_matrix(X, Y, params=params, **run)
+        return np.exp(found, out=found)  # a matrix may be what fills the memory
 
     def __call__(self, X: Any, Y: Any = None) -> NDArray[np.float64]:
         """Return the kernel matrix, as scikit-learn calls kernels."""
