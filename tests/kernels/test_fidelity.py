@@ -1,7 +1,10 @@
 """The fidelity kernel against statevectors, and what it refuses."""
 
 import copy
+import dataclasses
+import multiprocessing
 import pickle
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pennylane as qml
@@ -200,6 +203,26 @@ def test_sets_of_another_kernel_are_refused():
     kernel = FidelityKernel(trained, WIRES, params=(np.ones(WIRES), 1.0))
     with pytest.raises(InputError, match="other trainable parameters"):
         kernel.matrix(kernel.prepare(X), Y, params=(np.zeros(WIRES), 1.0))
+
+
+def test_sets_with_sites_in_another_order_are_refused():
+    kernel = FidelityKernel(far_apart, WIRES, ordering="given")
+    found = kernel.prepare(X)
+    assert found.wire_of_site != tuple(range(WIRES))
+    np.testing.assert_array_equal(kernel.matrix(found, Y), kernel.matrix(X, Y))
+    other = dataclasses.replace(found, wire_of_site=tuple(range(WIRES)))
+    with pytest.raises(InputError, match="sites in other orders"):
+        kernel.matrix(other, Y)
+
+
+def test_states_travel_to_processes():
+    kernel = FidelityKernel(zz_map, 12)
+    data = np.random.default_rng(5).uniform(0, 1, (40, 12))
+    expected = kernel.matrix(data)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        found = kernel.matrix(data, executor=pool, progress=False)
+    np.testing.assert_array_equal(found, expected)
 
 
 def measures(x):
