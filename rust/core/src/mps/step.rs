@@ -20,7 +20,7 @@ pub enum StepGate {
 
 impl StepGate {
     /// Whether it is free of imaginary parts, so that a real state stays real.
-    pub(crate) fn is_real(&self) -> bool {
+    pub(super) fn is_real(&self) -> bool {
         let real = |entries: &[C64]| entries.iter().all(|x| x.im == 0.0);
         match self {
             Self::One(u) => real(u),

@@ -159,35 +159,33 @@ impl Task<'_> {
         let after: Vec<&SiteTensor<C64>> =
             self.tensors[sites.clone()].iter().map(|tensor| &**tensor).collect();
         let misfit = || Error::Internal(format!("the record of step {index} is of another step"));
-        let each = |values: &[usize], pull: &(dyn Fn(usize) -> Pulled + Sync)| -> Vec<Pulled> {
-            if shared && values.len() > 1 {
-                values.par_iter().map(|&value| pull(value)).collect()
+        let each = |pull: &(dyn Fn(usize) -> Pulled + Sync)| -> Vec<Pulled> {
+            if shared && reached.len() > 1 {
+                reached.par_iter().map(|&value| pull(value)).collect()
             } else {
-                values.iter().map(|&value| pull(value)).collect()
+                reached.iter().map(|&value| pull(value)).collect()
             }
         };
         match (&step.gate, self.program.tangents[index]) {
             (StepGate::Two(gate, _), TangentGate::Two(tangents)) => {
                 let &[left, right] = after.as_slice() else { return Err(misfit()) };
-                let real_step = step.gate.is_real()
-                    && after.iter().all(|tensor| tensor.is_real())
-                    && self.record.is_real();
-                let is_real = |value: &usize| real_step && self.is_real(*value);
-                let (real, other): (Vec<_>, Vec<_>) = reached.into_iter().partition(is_real);
-                let mut pulled = Vec::with_capacity(real.len() + other.len());
-                if !real.is_empty() {
-                    let record: Record<f64> = self.record.cast();
-                    let [left, right]: [SiteTensor<f64>; 2] = [left.cast(), right.cast()];
-                    let factors =
-                        PairFactors::new(&record, gate, [&left, &right]).ok_or_else(misfit)?;
-                    pulled.extend(each(&real, &|value| self.pull_real(value, &factors, tangents)));
-                }
-                if !other.is_empty() {
-                    let factors =
-                        PairFactors::new(self.record, gate, [left, right]).ok_or_else(misfit)?;
-                    pulled.extend(each(&other, &|value| self.pull(value, &factors, tangents)));
-                }
-                Ok(pulled)
+                let factors =
+                    PairFactors::new(self.record, gate, [left, right]).ok_or_else(misfit)?;
+                Ok(each(&|value| {
+                    let Cotangent { tensors, weights } = &self.cotangents[value];
+                    let [left, right] =
+                        [sites.start, sites.start + 1].map(|site| tensors[site].as_deref());
+                    let pulled = factors.pull(left, right, weights[sites.start + 1].as_deref());
+                    let derivative = |(parameter, tangent): &(usize, [C64; 16])| {
+                        (*parameter, along(&pulled.gate, tangent))
+                    };
+                    Pulled {
+                        value,
+                        derivatives: tangents.iter().map(derivative).collect(),
+                        sites: vec![pulled.left, pulled.right],
+                        weights: pulled.weights,
+                    }
+                }))
             }
             (StepGate::Chain(operator), TangentGate::Chain(tangents)) => {
                 let tangent = ChainTangents {
@@ -202,7 +200,7 @@ impl Task<'_> {
                     &mut workspace,
                     self.cancel,
                 )?;
-                Ok(each(&reached, &|value| {
+                Ok(each(&|value| {
                     let Cotangent { tensors, weights } = &self.cotangents[value];
                     let tensors: Vec<Option<&[C64]>> =
                         tensors[sites.clone()].iter().map(Option::as_deref).collect();
@@ -221,67 +219,6 @@ impl Task<'_> {
             _ => Err(misfit()),
         }
     }
-}
-
-/// Derivatives by what a two-site step applies.
-type PairTangents = [(usize, [C64; 16])];
-
-impl Task<'_> {
-    /// The cotangents of both tensors of a two-site step and of the weights between them.
-    fn of_pair(&self, value: usize) -> [Option<&[C64]>; 3] {
-        let site = self.program.steps[self.record.step].site;
-        let Cotangent { tensors, weights } = &self.cotangents[value];
-        [&tensors[site], &tensors[site + 1], &weights[site + 1]].map(Option::as_deref)
-    }
-
-    /// Whether the cotangents of one value behind a two-site step are real.
-    fn is_real(&self, value: usize) -> bool {
-        self.of_pair(value).iter().flatten().all(|entries| entries.iter().all(|x| x.im == 0.0))
-    }
-
-    fn pull(
-        &self,
-        value: usize,
-        factors: &PairFactors<'_, C64>,
-        tangents: &PairTangents,
-    ) -> Pulled {
-        let [left, right, weights] = self.of_pair(value);
-        let pulled = factors.pull(left, right, weights);
-        Pulled {
-            value,
-            derivatives: derivatives(&pulled.gate, tangents),
-            sites: vec![pulled.left, pulled.right],
-            weights: pulled.weights,
-        }
-    }
-
-    /// The same where nothing has an imaginary part: a quarter of the multiplications. It is looked
-    /// up for each value by itself, so that its bits do not depend on the others.
-    fn pull_real(
-        &self,
-        value: usize,
-        factors: &PairFactors<'_, f64>,
-        tangents: &PairTangents,
-    ) -> Pulled {
-        let [left, right, weights] = self
-            .of_pair(value)
-            .map(|entries| entries.map(|own| own.iter().map(|x| x.re).collect::<Vec<f64>>()));
-        let pulled = factors.pull(left.as_deref(), right.as_deref(), weights.as_deref());
-        Pulled {
-            value,
-            derivatives: derivatives(&pulled.gate, tangents),
-            sites: vec![widened(&pulled.left), widened(&pulled.right)],
-            weights: pulled.weights.as_deref().map(widened),
-        }
-    }
-}
-
-fn widened(entries: &[f64]) -> Vec<C64> {
-    entries.iter().map(|x| C64::new(*x, 0.0)).collect()
-}
-
-fn derivatives(gate: &[C64; 16], tangents: &PairTangents) -> Vec<(usize, f64)> {
-    tangents.iter().map(|(parameter, tangent)| (*parameter, along(gate, tangent))).collect()
 }
 
 /// `2 Re Σ conj(g) d`
