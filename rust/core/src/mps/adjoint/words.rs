@@ -58,29 +58,6 @@ struct Path<'a> {
     weight: f64,
 }
 
-/// What the identity leaves on the way over the sites of a group: norms and one of the paths need it.
-struct OfIdentity {
-    /// The value of the identity over 0 sites, 1, ….
-    norms: Vec<f64>,
-    /// E behind each site, divided by 2 to the power of the number beside it; not behind the last one
-    /// where it is only to be closed.
-    environments: Vec<(Vec<C64>, i32)>,
-    /// K at the last site.
-    last_half: Vec<C64>,
-}
-
-/// Where a walk is.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    first: usize,
-    depth: usize,
-    /// Divided by 2^`exponent`.
-    environment: &'a [C64],
-    exponent: i32,
-    /// While all letters were the identity.
-    of_identity: Option<&'a OfIdentity>,
-}
-
 /// Cotangents while they grow.
 pub(super) struct Sums<'a, 'e> {
     environments: &'a Environments<'e, C64>,
@@ -106,9 +83,7 @@ impl<'a, 'e> Sums<'a, 'e> {
 
     fn add_group(&mut self, first: usize, members: &[(f64, &Word, f64)]) -> Result<()> {
         let longest = members.iter().map(|(_, word, _)| word.letters.len()).max().unwrap_or(0);
-        let left = self.environments.left(first);
-        let of_identity = self.of_identity(first, longest, &left)?;
-        let norms = &of_identity.norms;
+        let norms = self.norms(first, longest)?;
         let identity = vec![LocalOperator::IDENTITY; longest];
         let mut of_norm = vec![0.0; longest + 1];
         let mut paths = Vec::with_capacity(members.len() + 1);
@@ -121,53 +96,51 @@ impl<'a, 'e> Sums<'a, 'e> {
         let norms = of_norm.into_iter().enumerate().filter(|(_, weight)| *weight != 0.0);
         paths.extend(norms.map(|(length, weight)| Path { letters: &identity[..length], weight }));
         paths.sort_by(|a, b| a.letters.cmp(b.letters));
-        let of_identity = Some(&of_identity);
-        let place = Place { first, depth: 0, environment: &left, exponent: 0, of_identity };
-        let root = self.walk(place, &paths);
+        let root = self.walk(first, &paths, 0, &self.environments.left(first), 0);
         self.add_root(first, &root);
         Ok(())
     }
 
-    /// The identity from `first`, with `left` before it, over up to `longest` sites.
-    fn of_identity(&mut self, first: usize, longest: usize, left: &[C64]) -> Result<OfIdentity> {
+    /// The value of the identity from `first` over 0 to `longest` sites.
+    fn norms(&mut self, first: usize, longest: usize) -> Result<Vec<f64>> {
         let state = self.environments.state();
-        let mut found =
-            OfIdentity { norms: vec![1.0], environments: Vec::new(), last_half: Vec::new() };
+        let mut environment = self.environments.left(first);
+        let mut norms = vec![1.0];
         let mut exponent = 0;
         for at in first..first + longest {
             let site = &state.sites[at];
-            let environment = found.environments.last().map_or(left, |(own, _)| own);
-            half_transfer(environment, site, &mut self.half);
-            let is_last = at + 1 == first + longest;
+            half_transfer(&environment, site, &mut self.half);
             // The last one is only to be closed.
-            let value = if is_last && self.environments.right(at).is_none() {
+            let value = if at + 1 == first + longest && self.environments.right(at).is_none() {
                 site.entries.iter().zip(&self.half).map(|(b, k)| (b.conj() * k).re).sum()
             } else {
-                let mut environment = finish_transfer(site, &self.half, site.right);
+                environment = finish_transfer(site, &self.half, site.right);
                 let taken_out = rescale(&mut environment);
                 exponent += taken_out;
-                let value = self.environments.close(&environment, at).re;
-                found.environments.push((environment, exponent));
-                value
+                self.environments.close(&environment, at).re
             };
-            found.norms.push(checked_norm(value * 2.0_f64.powi(exponent))?);
+            norms.push(checked_norm(value * 2.0_f64.powi(exponent))?);
         }
-        found.last_half = std::mem::take(&mut self.half);
-        Ok(found)
+        Ok(norms)
     }
 
-    /// Walks `paths` (sorted, equal in their first `depth` letters) on from an environment, and returns
-    /// its cotangent. One recursion for each letter of the longest path; an environment lives as long
-    /// as its site.
-    fn walk(&mut self, place: Place<'_>, paths: &[Path<'_>]) -> Vec<C64> {
-        let Place { first, depth, environment, exponent, of_identity } = place;
+    /// Walks `paths` (sorted, equal in their first `depth` letters) on from `environment`, which is
+    /// divided by 2^`exponent`, and returns its cotangent. One recursion for each letter of the longest
+    /// path; an environment lives as long as its site.
+    fn walk(
+        &mut self,
+        first: usize,
+        paths: &[Path<'_>],
+        depth: usize,
+        environment: &[C64],
+        exponent: i32,
+    ) -> Vec<C64> {
         let at = first + depth;
         let site = &self.environments.state().sites[at];
         // T[(b s), c] = Σ_{t d} O[s t] B[b t d] F[c d], over all letters O and what follows them.
         let mut behind = vec![C64::ZERO; site.entries.len()];
         let mut ending = [C64::ZERO; 4];
         let mut half: Option<Vec<C64>> = None;
-        let mut goes_on = false;
         for same_letter in paths.chunk_by(|a, b| a.letters[depth] == b.letters[depth]) {
             let letter = same_letter[0].letters[depth].matrix();
             // Sorted: what ends here comes before what goes on.
@@ -175,16 +148,7 @@ impl<'a, 'e> Sums<'a, 'e> {
             let (ends, rest) = same_letter.split_at(longer);
             let weight: f64 = ends.iter().map(|path| path.weight).sum();
             ending.iter_mut().zip(letter).for_each(|(sum, o)| *sum += o * weight);
-            if rest.is_empty() {
-                continue;
-            }
-            goes_on = true;
-            let of_identity = of_identity.filter(|_| letter == IDENTITY);
-            let known = of_identity.and_then(|own| own.environments.get(depth));
-            let found = if let Some((environment, exponent)) = known {
-                let (depth, exponent) = (depth + 1, *exponent);
-                self.walk(Place { first, depth, environment, exponent, of_identity }, rest)
-            } else {
+            if !rest.is_empty() {
                 let half = half.get_or_insert_with(|| {
                     let mut half = Vec::new();
                     half_transfer(environment, site, &mut half);
@@ -192,25 +156,16 @@ impl<'a, 'e> Sums<'a, 'e> {
                 });
                 let turned = turned(half, site.left, &letter);
                 let mut next = finish_transfer(site, &turned, site.right);
-                let exponent = exponent + rescale(&mut next);
-                let (depth, environment) = (depth + 1, next.as_slice());
-                self.walk(Place { first, depth, environment, exponent, of_identity: None }, rest)
-            };
-            add_behind(&mut behind, site, &letter, Some(&found));
+                let taken_out = rescale(&mut next);
+                let found = self.walk(first, rest, depth + 1, &next, exponent + taken_out);
+                add_behind(&mut behind, site, &letter, Some(&found));
+            }
         }
         if ending != [C64::ZERO; 4] {
             add_behind(&mut behind, site, &ending, self.environments.right(at));
             self.add_end(at, environment, &ending, exponent);
         }
-        let factor = 2.0_f64.powi(exponent);
-        // The identity ends here, and nothing else comes this way: E B is known.
-        let ends = of_identity.filter(|own| own.norms.len() == depth + 2 && !goes_on);
-        match ends.filter(|_| is_multiple_of_identity(&ending)) {
-            Some(own) if self.environments.right(at).is_none() => {
-                self.cotangent.add_tensor(at, &own.last_half, ending[0].re * factor);
-            }
-            _ => self.add_site(at, environment, &behind, factor),
-        }
+        self.add_site(at, environment, &behind, 2.0_f64.powi(exponent));
         cotangent_of_left(site, &behind)
     }
 
@@ -292,10 +247,6 @@ impl<'a, 'e> Sums<'a, 'e> {
 
 const IDENTITY: [C64; 4] = [C64::ONE, C64::ZERO, C64::ZERO, C64::ONE];
 
-fn is_multiple_of_identity(o: &[C64; 4]) -> bool {
-    o[0] == o[3] && o[0].im == 0.0 && o[1] == C64::ZERO && o[2] == C64::ZERO
-}
-
 fn scale(entries: &mut [C64], factor: f64) {
     entries.iter_mut().for_each(|x| *x *= factor);
 }
@@ -335,19 +286,10 @@ pub(super) fn cotangent_of_left(site: &SiteTensor<C64>, behind: &[C64]) -> Vec<C
         matrix(behind, l, 2 * r),
         matrix(&site.entries, l, 2 * r),
     );
-    let mut of_left = Vec::with_capacity(l * l);
-    for b in 0..l {
-        of_left.extend(transposed[b..].iter().step_by(l));
-    }
-    of_left
+    (0..l * l).map(|at| transposed[at / l + at % l * l]).collect()
 }
 
 /// The cotangent of ρ (dE = tr(R dρ)) from F: `value = Σ ρ[a b] F[a b]`.
 fn of_weights(f: &[C64], dim: usize) -> Vec<C64> {
-    let mut r = Vec::with_capacity(dim * dim);
-    for (b, column) in f.chunks_exact(dim).enumerate() {
-        let row = f[b..].iter().step_by(dim);
-        r.extend(row.zip(column).map(|(x, y)| (x + y.conj()) * 0.5));
-    }
-    r
+    (0..dim * dim).map(|at| (f[at / dim + at % dim * dim] + f[at].conj()) * 0.5).collect()
 }
