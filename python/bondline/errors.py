@@ -71,7 +71,10 @@ class InternalError(BondlineError, RuntimeError):
 
 
 class LowFidelityWarning(UserWarning):
-    """Truncation lost more than ``min_fidelity`` allows and ``on_low_fidelity="warn"``."""
+    """Truncation lost more than ``min_fidelity`` allows and ``on_low_fidelity="warn"``.
+
+    Also where it lost so much that a derivative is larger than one of the exact value can be.
+    """
 
 
 class ParameterShiftWarning(UserWarning):

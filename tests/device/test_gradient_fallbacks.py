@@ -11,7 +11,7 @@ from pennylane import numpy as pnp
 from pennylane.devices import ExecutionConfig, MCMConfig
 from pennylane.exceptions import QuantumFunctionError
 
-from bondline import LowFidelityWarning, ParameterShiftWarning
+from bondline import LowFidelityError, LowFidelityWarning, ParameterShiftWarning
 
 WIRES = 4
 
@@ -412,3 +412,49 @@ def test_a_gradient_of_low_fidelity_warns_like_a_value():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         dev.compute_derivatives(native, config)
+
+
+def deep():
+    """Return angles of a circuit that a bond dimension of 2 cannot hold."""
+    return pnp.array(np.random.default_rng(4).uniform(0, 6, (20, 10, 3)), requires_grad=True)
+
+
+def lossy(**settings):
+    """Return a QNode that accepts whatever fidelity its values have."""
+
+    @qml.qnode(qml.device("bondline.mps", wires=10, min_fidelity=0, **settings))
+    def circuit(angles, scale=1.0):
+        for layer in angles:
+            for wire in range(10):
+                qml.Rot(*layer[wire], wires=wire)
+            for wire in range(9):
+                qml.CNOT([wire, wire + 1])
+        return qml.expval(scale * qml.Z(4) @ qml.Z(5))
+
+    return circuit
+
+
+def test_derivatives_that_no_exact_value_can_have_warn_once_for_a_qnode():
+    circuit = lossy(max_bond_dim=2)
+    with pytest.warns(
+        LowFidelityWarning, match=r"times as large as .* try max_bond_dim=4"
+    ) as caught:
+        slopes = qml.grad(circuit)(deep())
+    assert np.abs(slopes).max() > 2
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        qml.grad(circuit)(deep() + 0.1)
+        qml.grad(lossy(max_bond_dim=2, on_low_fidelity="ignore"))(deep())
+    with pytest.raises(LowFidelityError, match="times as large as"):
+        qml.grad(lossy(max_bond_dim=2, on_low_fidelity="raise"))(deep())
+
+
+def test_derivatives_are_compared_with_the_scale_of_the_observable():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        slopes = qml.grad(lossy(max_bond_dim=32))(deep(), scale=1e6)
+    assert np.abs(slopes).max() > 1e3
+    with pytest.warns(LowFidelityWarning, match="times as large as"):
+        qml.grad(lossy(max_bond_dim=2))(deep(), scale=1e-9)

@@ -146,3 +146,27 @@ def test_words_without_a_coefficient_are_asked_for_where_their_derivative_is(mea
     assert moving.derivatives[0].places.tolist() == [1, 0]
     if measure is qml.var:
         assert moving.requests.variance_coefficients.tolist() == [[1.5, 0.0]]
+
+
+def test_derivatives_of_exact_values_are_bounded():
+    variance = qml.var(qml.X("a") + 2 * qml.Z("b"))
+    outputs = [qml.expval(2 * qml.Z("a") - 3 * qml.X("b")), variance, qml.probs(wires="c")]
+    found = interpret(outputs, SITES)
+    weights = Weights(found.requests, 1, 3)
+    for output, (reading, size) in enumerate(zip(found.readings, [(), (), (2,)], strict=True)):
+        reading.pull(weights, slice(output, output + 1), np.full((1, 1, *size), -2.0), None)
+    cotangents = stacked([(weights, 1)], np.zeros(0, dtype=bool))
+    # 2 (2 + 3), 2 · 3 (1 + 2)², and 2 for each of two outcomes
+    np.testing.assert_allclose(cotangents.steepest(found.requests), [[10.0, 54.0, 4.0]])
+
+
+def test_the_bound_of_a_derivative_is_attained():
+    tape = qml.tape.QuantumScript(
+        [qml.RX(np.pi / 2, "a")], [qml.expval(0.5 * qml.Z("a"))], trainable_params=[0]
+    )
+    found = interpret(tape.measurements, SITES)
+    weights = Weights(found.requests, 1, 1)
+    found.readings[0].pull(weights, slice(0, 1), np.ones((1, 1)), None)
+    bound = stacked([(weights, 1)], np.zeros(1, dtype=bool)).steepest(found.requests)
+    slope = qml.device("bondline.mps").compute_derivatives(tape)
+    np.testing.assert_allclose(np.abs(slope), bound.item(), atol=1e-12)

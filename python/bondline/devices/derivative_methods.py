@@ -324,4 +324,5 @@ class DerivativeMethods(LoweredMethods):
             lowered, derivatives.results, config, execution_config, derivatives.gradients
         )
         evidence.judge(lowered.groups, self._given)
+        evidence.judge_gradients(lowered.groups, derivatives.excess, self._given)
         return derivatives, evidence

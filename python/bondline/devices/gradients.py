@@ -51,11 +51,14 @@ class Derivatives:
         None for groups in which nothing is trainable.
     jacobians : list of ndarray of float64, shape (rows, outputs, trainable)
         One per circuit.
+    excess : list of ndarray of float64, shape (rows,), or None
+        One per group: the largest derivative, in units of what one of the exact outputs can be.
     """
 
     results: list[_core.GroupResult]
     gradients: list[_core.GroupGradient | None]
     jacobians: list[Real]
+    excess: list[Real | None]
 
 
 NOTHING: Final = Pull(0, ())
@@ -178,6 +181,7 @@ def differentiate(
     """
     chosen = sorted({circuit.group for circuit in lowered.circuits if is_trained(circuit)})
     gradients: list[_core.GroupGradient | None] = [None] * len(lowered.groups)
+    excess: list[Real | None] = [None] * len(lowered.groups)
     if chosen:
         require_orderings(lowered, settings)
         _require_memory(lowered, pulls, settings.memory_limit)
@@ -192,6 +196,7 @@ def differentiate(
             )
         for group, gradient in zip(chosen, found, strict=True):
             gradients[group] = gradient
+            excess[group] = _excess(gradient, cotangents[group], lowered.groups[group].requests)
     others = [group for group in range(len(lowered.groups)) if gradients[group] is None]
     rest = dict(zip(others, run(lowered, settings, wires, others), strict=True)) if others else {}
     results = [
@@ -202,7 +207,15 @@ def differentiate(
         _jacobian(circuit, pull, gradients[circuit.group], lowered.groups[circuit.group].requests)
         for circuit, pull in zip(lowered.circuits, pulls, strict=True)
     ]
-    return Derivatives(results, gradients, jacobians)
+    return Derivatives(results, gradients, jacobians, excess)
+
+
+def _excess(gradient: _core.GroupGradient, cotangents: Cotangents, requests: Requests) -> Real:
+    largest = np.abs(gradient.gradients).max(axis=2, initial=0.0)
+    steepest = np.broadcast_to(cotangents.steepest(requests), largest.shape)
+    shares = np.divide(largest, steepest, out=np.zeros_like(largest), where=steepest > 0.0)
+    excess: Real = shares.max(axis=1, initial=0.0)
+    return excess
 
 
 def _require_memory(lowered: Lowered, pulls: Sequence[Pull], limit: int) -> None:

@@ -24,6 +24,37 @@ class Cotangents:
     densities: tuple[NDArray[np.complex128], ...]
     differentiated: NDArray[np.bool_]
 
+    def steepest(self, requests: Requests) -> Real:
+        """Bound the derivatives of the exact outputs by one parameter of a gate.
+
+        Parameters
+        ----------
+        requests : Requests
+            What the weighted values are.
+
+        Returns
+        -------
+        ndarray of float64, shape (rows or 1, outputs)
+
+        Notes
+        -----
+        A gate exp(-i x G) changes <O> by at most the norm of O times the spread of the eigenvalues
+        of G, which is 1 for all gates (of OrbitalRotation it is 2), and <O^2> - <O>^2 by three
+        times its square.
+        """
+        bound: Real = np.abs(self.words).sum(axis=2)
+        for probabilities in self.probabilities:
+            bound = bound + np.abs(probabilities).sum(axis=2)
+        for densities in self.densities:
+            bound = bound + np.abs(densities).sum(axis=(2, 3))
+        if len(requests.variance_counts):
+            ends = np.cumsum(requests.variance_counts, dtype=np.intp)
+            sums = np.cumsum(np.abs(requests.variance_coefficients), axis=1)
+            sums = np.concatenate([np.zeros((len(sums), 1)), sums], axis=1)
+            norms = sums[:, ends] - sums[:, ends - requests.variance_counts.astype(np.intp)]
+            bound = bound + 3.0 * (np.abs(self.variances) * norms[:, None] ** 2).sum(axis=2)
+        return bound
+
 
 class Weights:
     """Weights of one circuit while they grow: readings add theirs to the outputs they belong to.

@@ -13,10 +13,14 @@ from bondline.config import MpsConfig
 from bondline.errors import LowFidelityError, LowFidelityWarning
 from bondline.reports.account import Account, GradientAccount
 from bondline.reports.report import Report
+from bondline.reports.steep_gradients import find_steep, steep_message
 from bondline.reports.verdict import find_losses, message, structure_key
 from bondline.reports.warnings_once import GivenOnce, user_stacklevel
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from bondline.circuits.group import Group
     from bondline.circuits.lowered import Circuit
 
@@ -138,12 +142,44 @@ class Evidence:
         if finding is None:
             return
         text = message(finding, self.circuits, self.accounts, self.config)
-        if self.config.on_low_fidelity == "raise":
-            raise LowFidelityError(text)
+        self._react(text, groups[self.circuits[finding.circuit].group], given)
+
+    def judge_gradients(
+        self,
+        groups: Sequence[Group],
+        excess: Sequence[NDArray[np.float64] | None],
+        given: GivenOnce,
+    ) -> None:
+        """Warn, raise or do nothing, as ``on_low_fidelity`` says, if derivatives are far too large.
+
+        Parameters
+        ----------
+        groups : sequence of Group
+            As the engine ran them.
+        excess : sequence of (ndarray of float64, shape (rows,)) or None
+            For each group the largest derivative, in units of what one of the exact values can be.
+        given : GivenOnce
+            The warnings that the device has given; this one comes beside that of the values.
+
+        Raises
+        ------
+        LowFidelityError
+            If the setting is "raise"; at every call.
+        """
+        if self.config.on_low_fidelity == "ignore":
+            return
+        finding = find_steep(self.circuits, excess)
+        if finding is None:
+            return
+        text = steep_message(finding, self.circuits, self.accounts, self.config)
+        self._react(text, groups[self.circuits[finding.circuit].group], given, "derivatives")
+
+    def _react(self, text: str, group: Group, given: GivenOnce, about: str = "values") -> None:
         config = self.config
-        key = structure_key(groups[self.circuits[finding.circuit].group])
+        if config.on_low_fidelity == "raise":
+            raise LowFidelityError(text)
         settings = (config.max_bond_dim, config.cutoff, config.c_dtype, config.readout)
-        if given.first((key, *settings, config.min_fidelity)):
+        if given.first((about, structure_key(group), *settings, config.min_fidelity)):
             warnings.warn(text, LowFidelityWarning, stacklevel=user_stacklevel())
 
 

@@ -116,7 +116,7 @@ def message(
         "" if finding.affected == 1 else f" {finding.affected} values of this call are affected."
     )
     initial = circuit.initial_fidelity
-    way = _where(account, row, config.max_bond_dim)
+    way = where_lost(account, row, config.max_bond_dim)
     if initial * initial <= finding.fidelity and initial < 1.0:
         # More was lost before than in this run.
         way = "Prepare the initial_state with a larger max_bond_dim and compare."
@@ -193,7 +193,21 @@ def _origin(finding: Finding, account: Account, row: int, initial: float) -> str
     return f"{norm}."
 
 
-def _where(account: Account, row: int, bound: int | None) -> str:
+def where_lost(account: Account, row: int, bound: int | None) -> str:
+    """Write where most was lost, and what to try.
+
+    Parameters
+    ----------
+    account : Account
+    row : int
+        In the group.
+    bound : int or None
+        The ``max_bond_dim`` of the run.
+
+    Returns
+    -------
+    str
+    """
     lost: NDArray[np.float64] = account.discarded[row]
     order = np.argsort(-lost, kind="stable")[:_WORST_BONDS]
     worst = ", ".join(f"{bond} ({lost[bond]:.2g})" for bond in order if lost[bond] > 0)
