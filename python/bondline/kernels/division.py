@@ -36,7 +36,7 @@ class Division:
     >>> [tuple(tile) for tile in division.tiles()]
     [(0, 0), (0, 1), (0, 2), (1, 2), (1, 1), (2, 2)]
     >>> division.pairs(), division.span(2, 5)
-    (19, (4, 5))
+    (17, (4, 5))
     """
 
     n_rows: int

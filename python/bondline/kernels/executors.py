@@ -7,6 +7,7 @@ is given each row once, threads share memory. Other executors get the two rows o
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import (
@@ -168,8 +169,7 @@ class There:
         def place(index: int) -> Any:
             key = (side, index)
             if key not in self._scattered:
-                client: Any = self._client
-                self._scattered[key] = client.scatter(rows.get(index), hash=False)
+                self._scattered[key] = _scattered(self._client, rows.get(index))
             return self._scattered[key]
 
         return place
@@ -232,6 +232,22 @@ def compute_tile(overlaps: Overlaps, left: Any, right: Any, threads: int | None)
     ndarray
     """
     return overlaps(_states(left), _states(right), threads)
+
+
+def _scattered(client: Any, rows: Any) -> Any:
+    """Give rows to a cluster; the worker that is to have them may be dying just now."""
+    for seconds in (0.2, 1.0, 3.0):
+        try:
+            return client.scatter(rows, hash=False)
+        except OSError:  # Dask's errors of connections and of time are of this kind
+            time.sleep(seconds)
+    try:
+        return client.scatter(rows, hash=False)
+    except OSError as error:
+        raise WorkerError(
+            f"the Dask cluster takes no states: {error}. Look whether its workers are alive; what "
+            "a checkpoint has is kept."
+        ) from error
 
 
 def _states(rows: Any) -> Any:
