@@ -9,7 +9,7 @@ CARGO   = cargo
 export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-rust test-python lint fmt bench bench-quick bench-peers docs clean tools
+.PHONY: help setup demo test test-rust test-python lint fmt bench bench-quick bench-readme bench-peers docs clean tools
 
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,14 +69,19 @@ $(BENCH)/.installed: benches/requirements.txt | tools
 
 bench-peers: $(BENCH)/.installed ## install the peers of the benchmarks
 
-bench: setup bench-peers ## side-by-side benchmarks against peers
-	$(BIN)/python -m benches.run --peers-python $(abspath $(BENCH))/bin/python
-	$(BIN)/python -m benches.samples --peers-python $(abspath $(BENCH))/bin/python
-	$(BIN)/python -m benches.gradients --peers-python $(abspath $(BENCH))/bin/python
+PEERS = --peers-python $(abspath $(BENCH))/bin/python
 
-bench-quick: setup bench-peers ## the same for W2 and its shots, one turn each
-	$(BIN)/python -m benches.run --workloads w2 --chi 64 --rounds 1 --calls 1 --peers-python $(abspath $(BENCH))/bin/python
-	$(BIN)/python -m benches.samples --quick --peers-python $(abspath $(BENCH))/bin/python
+bench: setup bench-peers ## side-by-side benchmarks against peers, growth curves
+	$(BIN)/python -m benches.run $(PEERS)
+	$(BIN)/python -m benches.samples $(PEERS)
+	$(BIN)/python -m benches.gradients --rounds 1 $(PEERS)
+	$(BIN)/python -m benches.growth $(PEERS)
+
+bench-quick: setup bench-peers ## the most telling rows, one call each
+	$(BIN)/python -m benches.run --quick $(PEERS)
+
+bench-readme: ## write the README's times from the last run
+	$(BIN)/python -m benches.run --readme
 
 clean: ## remove what was built
 	rm -rf target $(VENV) $(BENCH) python/bondline/*.so examples/out benches/out

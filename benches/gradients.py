@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from benches import measure
-from benches.run import PEERS_PYTHON, Contestant, run_one
+from benches.cases import Contestant
+from benches.run import PEERS_PYTHON, run_one
 from benches.workloads import GRADIENTS
 
 OURS = "benches.our_gradients"

@@ -30,6 +30,9 @@ THREAD_VARIABLES = (
 )
 """Variables that keep hidden thread pools quiet; ``benches.run`` sets them for its children."""
 
+SHORTEST = 0.2
+"""Seconds: shorter calls are timed several at once."""
+
 OUT = Path(__file__).resolve().parent / "out"
 
 
@@ -54,6 +57,7 @@ class Record:
     fidelity: float | None = None  # true fidelity with the exact state, where that is affordable
     fidelity_estimate: float | None = None  # the simulator's own figure, where it has one
     largest_bond: int | None = None
+    product_flops: float | None = None  # of the ideal matrix products, see benches.roofline
     peak_rss_mib: float = 0.0
     versions: Mapping[str, str] = field(default_factory=dict)
     settings: Settings = field(default_factory=dict)
@@ -78,6 +82,7 @@ class Outcome:
     derivatives: tuple[float, ...] | None = None
     engine_s: float | None = None
     guarded: bool | None = None
+    product_flops: float | None = None
 
 
 @dataclass(frozen=True)
@@ -152,6 +157,7 @@ def repeat(
     versions: Mapping[str, str],
     settings: Settings,
     fidelity: Callable[[], float] | None = None,
+    least_seconds: float = 0.0,
 ) -> None:
     """Warm up once, time ``options.calls`` calls and print one JSON line for each.
 
@@ -159,7 +165,14 @@ def repeat(
     """
     task = Task(simulator, "value", call, options.threads)
     measured = fidelity() if fidelity is not None else None
-    interleave([task], options, versions=versions, settings=settings, fidelity=measured)
+    interleave(
+        [task],
+        options,
+        versions=versions,
+        settings=settings,
+        fidelity=measured,
+        least_seconds=least_seconds,
+    )
 
 
 def interleave(
@@ -213,6 +226,7 @@ def interleave(
                 fidelity=fidelity,
                 fidelity_estimate=outcome.fidelity_estimate,
                 largest_bond=outcome.largest_bond,
+                product_flops=outcome.product_flops,
                 peak_rss_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
                 versions=versions,
                 settings={**settings, "environment": environment},

@@ -20,9 +20,6 @@ from benches.engine_clock import EngineClock
 from benches.ours import Settings, lower
 from bondline import _core
 
-SHORTEST = 0.2
-"""Calls that are shorter are timed several at once."""
-
 
 @dataclass(frozen=True)
 class Cotangents:
@@ -179,7 +176,7 @@ def main() -> None:
         options,
         versions=measure.versions("bondline", "numpy", *packages[options.via]),
         settings={"cutoff": defaults.cutoff, "readout": defaults.readout, "gradient": "adjoint"},
-        least_seconds=SHORTEST,
+        least_seconds=measure.SHORTEST,
     )
 
 

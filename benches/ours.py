@@ -1,7 +1,9 @@
-"""bondline itself: ``python -m benches.ours w1 64 --via engine`` (or ``--via qnode``).
+"""bondline itself: ``python -m benches.ours w1 64 --via engine`` (or ``--via state``, ``qnode``).
 
 ``engine`` calls ``bondline._core.run`` with arrays built beforehand, as the peers get a circuit
-built beforehand; ``qnode`` calls a PennyLane QNode, tape construction and pipeline included.
+built beforehand; ``state`` does the same with ``readout="state"``, whose values come from the one
+canonical state, as those of a simulator that sweeps; ``qnode`` calls a PennyLane QNode, tape
+construction and pipeline included.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from benches import measure, workloads
+from benches.roofline import product_flops
 from bondline import _core
 from bondline.circuits.group import Group
 from bondline.measurements.requests import Requests
@@ -28,6 +31,11 @@ GATE_NAMES = {
     "cx": "CNOT",
     "cp": "ControlledPhaseShift",
     "unitary": "QubitUnitary2",
+}
+SIMULATORS = {
+    "engine": "bondline (engine)",
+    "state": "bondline (engine, canonical)",
+    "qnode": "bondline (QNode)",
 }
 MEMORY_LIMIT = 8 * 2**30
 
@@ -58,7 +66,7 @@ def lower(workload: workloads.Workload, *, dense_state: bool = False) -> Group:
         wire_counts=np.array([len(gate.wires) for gate in workload.gates], np.uint32),
         wires=np.array([wire for gate in workload.gates for wire in gate.wires], np.uint32),
         letters=np.zeros(0, np.uint8),
-        parameters=np.array([workloads.angles_of(workload)], np.float64),
+        parameters=workloads.rows_of_angles(workload),
         matrices=np.concatenate([*matrices, np.zeros(0, np.complex128)])[np.newaxis],
         control_counts=np.zeros(len(workload.gates), np.uint32),
         control_values=np.zeros(0, np.uint8),
@@ -76,19 +84,29 @@ def lower(workload: workloads.Workload, *, dense_state: bool = False) -> Group:
     )
 
 
+def settings_of(options: argparse.Namespace) -> Settings:
+    """Choose the engine's settings for a command line."""
+    readout: Literal["local", "state"] = "state" if options.via == "state" else "local"
+    return Settings(max_bond_dim=options.chi, threads=options.threads, readout=readout)
+
+
 def through_engine(
     workload: workloads.Workload, options: argparse.Namespace
 ) -> Callable[[], measure.Outcome]:
     """Prepare a call of the engine on arrays."""
     group = lower(workload)
-    settings = Settings(max_bond_dim=options.chi, threads=options.threads)
+    settings = settings_of(options)
+    flops: list[float | None] = []  # of every run the same, so counted once
 
     def call() -> measure.Outcome:
         result = _core.run([group], settings)[0]
+        if not flops:
+            flops.append(product_flops(workload, options.chi, result.bonds, result.n_steps))
         return measure.Outcome(
             value=float(result.words.sum()),
             largest_bond=int(result.largest_bond[0]),
             fidelity_estimate=float(result.norm[0]),
+            product_flops=flops[0],
         )
 
     return call
@@ -133,15 +151,15 @@ def state_fidelity(workload: workloads.Workload, options: argparse.Namespace) ->
 def main() -> None:
     """Measure one workload."""
     parser = measure.parser(__doc__ or "")
-    parser.add_argument("--via", choices=("engine", "qnode"), default="engine")
+    parser.add_argument("--via", choices=tuple(SIMULATORS), default="engine")
     options = parser.parse_args()
     workload = workloads.load(options.workload)
-    prepare = {"engine": through_engine, "qnode": through_qnode}[options.via]
+    prepare = through_qnode if options.via == "qnode" else through_engine
     call = prepare(workload, options)
     packages = ("bondline", "numpy") + (("pennylane",) if options.via == "qnode" else ())
-    defaults = Settings(max_bond_dim=options.chi, threads=options.threads)
+    defaults = settings_of(options)
     measure.repeat(
-        f"bondline ({'engine' if options.via == 'engine' else 'QNode'})",
+        SIMULATORS[options.via],
         options,
         call,
         versions=measure.versions(*packages),
@@ -154,9 +172,10 @@ def main() -> None:
         },
         fidelity=(
             (lambda: state_fidelity(workload, options))
-            if workloads.has_exact_state(workload)
+            if workloads.compares_states(workload)
             else None
         ),
+        least_seconds=measure.SHORTEST,
     )
 
 

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benches import measure
-from benches.run import PEERS_PYTHON, Contestant, run_one
+from benches.cases import Contestant
+from benches.run import PEERS_PYTHON, run_one
 
 CONTESTANTS = (
     Contestant("complex128", "benches.our_samples", False),

@@ -73,7 +73,7 @@ def main() -> None:
         settings={"svd": "lapack", "truncation_threshold": 1e-16, "gates": "native 4x4"},
         fidelity=(
             (lambda: state_fidelity(backend, workload))
-            if workloads.has_exact_state(workload)
+            if workloads.compares_states(workload)
             else None
         ),
     )

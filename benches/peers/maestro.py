@@ -90,7 +90,7 @@ def main() -> None:
         call,
         versions=measure.versions("qoro-maestro", "numpy"),
         settings={"simulator": "QCSim", "truncation_threshold": "default", "gates": "native 4x4"},
-        fidelity=state_fidelity if workloads.has_exact_state(workload) else None,
+        fidelity=state_fidelity if workloads.compares_states(workload) else None,
     )
 
 

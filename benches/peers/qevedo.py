@@ -30,7 +30,9 @@ def build(workload: workloads.Workload) -> Circuit:
 
 def main() -> None:
     """Measure one workload."""
-    options = measure.parser(__doc__ or "").parse_args()
+    parser = measure.parser(__doc__ or "")
+    parser.add_argument("--one", action="store_true", help="one shot only, as the state's price")
+    options = parser.parse_args()
     circuit = build(workloads.load(options.workload))
 
     def drawing(shots: int) -> Callable[[], measure.Outcome]:
@@ -52,6 +54,15 @@ def main() -> None:
 
         return call
 
+    if options.one:
+        measure.repeat(
+            "qevedo",
+            options,
+            drawing(1),
+            versions=measure.versions("qevedo", "qevedo-simulator", "numpy"),
+            settings={"shots": 1, "truncation_threshold": 1e-16},
+        )
+        return
     tasks = [
         measure.Task("qevedo", "one shot", drawing(1), options.threads),
         measure.Task("qevedo", "shots", drawing(SHOTS), options.threads),

@@ -58,7 +58,7 @@ def main() -> None:
         call,
         versions=measure.versions("quimb", "numpy"),
         settings={"cutoff": 1e-10, "gates": "native 4x4"},
-        fidelity=state_fidelity if workloads.has_exact_state(workload) else None,
+        fidelity=state_fidelity if workloads.compares_states(workload) else None,
     )
 
 
