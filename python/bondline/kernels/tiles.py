@@ -24,6 +24,7 @@ from bondline.kernels.checkpoint import Checkpoint
 from bondline.kernels.division import Division, Tile, choose_tile
 from bondline.kernels.executors import Here, Overlaps, There
 from bondline.kernels.progress import pairs_bar
+from bondline.kernels.states import log_overlaps
 from bondline.kernels.tile_rows import RowsOnDemand, Spill, States, TileRows
 from bondline.memory import available_memory
 
@@ -143,7 +144,7 @@ def overlap_tiles(
     for name, value in (("threads", threads), ("tile", tile)):
         if value is not None and value < 1:
             raise InputError(f"{name} must be at least 1 or None, got {value}.")
-    crew = (Here if executor is None else _there(executor))(overlaps or _engine, threads)
+    crew = (Here if executor is None else _there(executor))(overlaps or log_overlaps, threads)
     shape = (bra.n_points, (bra if ket is None else ket).n_points)
     budget = _budget(shape, memory_limit)
 
@@ -186,13 +187,6 @@ def overlap_tiles(
             time.perf_counter() - begin,
         )
     return matrix, report
-
-
-def _engine(bra: Any, ket: Any, threads: int | None) -> NDArray[np.float64]:
-    """Call the engine; by name, so that it travels to workers."""
-    engine: Any = _core
-    found: NDArray[np.float64] = engine.log_overlaps(bra, ket, threads)
-    return found
 
 
 def _there(executor: Any) -> Callable[[Overlaps, int | None], There]:
