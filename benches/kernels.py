@@ -25,14 +25,16 @@ from benches.run import PEERS_PYTHON, run_one
 
 CHI = 64
 OURS = Contestant("bondline", "benches.our_kernels", False)
+KEPT = replace(OURS, label="bondline-kept", extra=("--kept",))
 TWO = replace(OURS, label="bondline-2", threads=2)
 AER = Contestant("aer", "benches.peers.aer_kernel", True)
+SINGLY = replace(AER, extra=("--singly",))
 TENSOR = Contestant("default.tensor", "benches.peers.default_tensor_kernel", True)
 OVERLAPS = Contestant("overlaps", "benches.our_overlaps", False)
 
 # What runs beside it; how many turns at most; whether a call is cold, the first of its process.
 CASES: tuple[tuple[str, tuple[Contestant, ...], int, bool], ...] = (
-    ("zz-60", (OURS, TWO, AER, TENSOR), 3, False),
+    ("zz-60", (OURS, KEPT, TWO, AER, SINGLY, TENSOR), 3, False),
     ("ladder-784", (OURS, TWO), 1, True),
     ("chain-165", (TWO,), 1, True),
 )
@@ -78,7 +80,7 @@ def turns(
             shift = turn % len(chosen)
             for one in chosen[shift:] + chosen[:shift]:
                 few = ("--points", str(QUICK_POINTS[name])) if options.quick else ()
-                yield replace(one, extra=few), name, CHI, cold if is_cold else options
+                yield replace(one, extra=one.extra + few), name, CHI, cold if is_cold else options
         if "overlaps" in options.only:
             few = ("--points", "50") if options.quick else ()
             for bond in BONDS:
