@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from benches import measure, small_products
-from bondline.kernels.states import EncodedStates, log_overlaps
+from bondline._core import EncodedStates, log_overlaps
 
 
 def main() -> None:

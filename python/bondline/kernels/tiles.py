@@ -24,7 +24,6 @@ from bondline.kernels.checkpoint import Checkpoint
 from bondline.kernels.division import Division, Tile, choose_tile
 from bondline.kernels.executors import Here, Overlaps, There
 from bondline.kernels.progress import pairs_bar
-from bondline.kernels.states import log_overlaps
 from bondline.kernels.tile_rows import RowsOnDemand, Spill, States, TileRows
 from bondline.memory import available_memory
 
@@ -144,9 +143,9 @@ def overlap_tiles(
     for name, value in (("threads", threads), ("tile", tile)):
         if value is not None and value < 1:
             raise InputError(f"{name} must be at least 1 or None, got {value}.")
-    crew = (Here if executor is None else _there(executor))(overlaps or log_overlaps, threads)
+    crew = (Here if executor is None else _there(executor))(overlaps or _engine, threads)
     shape = (bra.n_points, (bra if ket is None else ket).n_points)
-    budget = _budget(shape, memory_limit)
+    budget = memory_budget(shape, memory_limit)
 
     def chosen() -> int:
         return tile or _choose(bra, ket, budget, crew.workers)
@@ -189,11 +188,33 @@ def overlap_tiles(
     return matrix, report
 
 
+def _engine(bra: Any, ket: Any, threads: int | None) -> NDArray[np.float64]:
+    """Call the engine; by name, so that it travels to workers."""
+    return _core.log_overlaps(bra, ket, threads)
+
+
 def _there(executor: Any) -> Callable[[Overlaps, int | None], There]:
     return lambda overlaps, threads: There(overlaps, threads, executor)
 
 
-def _budget(shape: tuple[int, int], memory_limit: int | None) -> int:
+def memory_budget(shape: tuple[int, int], memory_limit: int | None) -> int:
+    """Return the bytes that a matrix leaves to states.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    memory_limit : int or None
+        None is 0.8 of what is free.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ResourceError
+        If the matrix does not fit by itself.
+    """
     limit = int(_MEMORY_SHARE * available_memory()) if memory_limit is None else memory_limit
     needed = 8 * math.prod(shape)
     if needed > limit:
