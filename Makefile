@@ -9,10 +9,10 @@ CARGO   = cargo
 export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-rust test-python lint fmt bench bench-quick bench-readme bench-peers docs clean tools
+.PHONY: help setup demo test test-rust test-python lint fmt bench bench-quick bench-kernels bench-readme bench-peers docs clean tools
 
 help: ## list these commands
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 tools:
 	@command -v $(CARGO) >/dev/null 2>&1 || { \
@@ -71,14 +71,18 @@ bench-peers: $(BENCH)/.installed ## install the peers of the benchmarks
 
 PEERS = --peers-python $(abspath $(BENCH))/bin/python
 
-bench: setup bench-peers ## side-by-side benchmarks against peers, growth curves
+bench: setup bench-peers ## side-by-side benchmarks against peers, kernels, growth curves
 	$(BIN)/python -m benches.run $(PEERS)
 	$(BIN)/python -m benches.samples $(PEERS)
 	$(BIN)/python -m benches.gradients --rounds 1 $(PEERS)
+	$(BIN)/python -m benches.kernels $(PEERS)
 	$(BIN)/python -m benches.growth $(PEERS)
 
 bench-quick: setup bench-peers ## the most telling rows, one call each
 	$(BIN)/python -m benches.run --quick $(PEERS)
+
+bench-kernels: setup bench-peers ## kernel matrices beside peers, with the one of 6,400 rows
+	$(BIN)/python -m benches.kernels --long $(PEERS)
 
 bench-readme: ## write the README's times from the last run
 	$(BIN)/python -m benches.run --readme

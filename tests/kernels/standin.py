@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -70,3 +71,27 @@ def deadly(bra, ket, threads):
 def one_thread(bra, ket, threads):
     assert threads == 1
     return overlaps(bra, ket, threads)
+
+
+def die_at(moment):
+    """Kill this process at a step of writing: before and after each flush and each renaming."""
+    if moment == 0:
+        return
+    fsync, replace, seen = os.fsync, Path.replace, [0]
+
+    def step():
+        seen[0] += 1
+        if seen[0] == moment:
+            os.kill(os.getpid(), 9)
+
+    def flushed(descriptor):
+        step()
+        fsync(descriptor)
+
+    def renamed(draft, target):
+        step()
+        result = replace(draft, target)
+        step()
+        return result
+
+    os.fsync, Path.replace = flushed, renamed

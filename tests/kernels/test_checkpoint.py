@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,12 +22,28 @@ from kernels import standin
 N = 23
 ROWS = standin.rows(N)
 WHOLE = standin.overlaps(ROWS, None, None)
+TILES = 21
+# Imports once; then every line that it reads is the path of a checkpoint for a process of its own.
 PROGRAM = """
-import sys
+import os, signal, sys
 from kernels import standin
 from bondline.kernels.tiles import overlap_matrix
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 print("ready", flush=True)
-overlap_matrix(standin.rows(23), tile=4, checkpoint=sys.argv[1], overlaps=standin.slowly)
+for line in sys.stdin:
+    process = os.fork()
+    if process == 0:
+        path, moment = line.rsplit(maxsplit=1)
+        standin.die_at(int(moment))
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            print(os.getpid(), flush=True)
+            overlap_matrix(standin.rows(23), tile=4, checkpoint=path, overlaps=standin.slowly)
+        except KeyboardInterrupt:
+            os._exit(130)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
 """
 
 
@@ -34,42 +53,105 @@ def run(path, **options):
     )
 
 
-def start(path):
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(path)],
+class Runs:
+    """Runs in processes of their own, one at a time."""
+
+    def __init__(self, process):
+        self._process = process
+
+    def start(self, path, moment=0):
+        self._process.stdin.write(f"{path} {moment}\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def end(self):
+        return int(self._process.stdout.readline())
+
+
+@pytest.fixture(scope="module")
+def runs():
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
         env={**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(__file__))},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        yield Runs(process)
+        process.stdin.close()
+
+
+def kept(path):
+    return len(list(path.glob("tile_*.npy")))
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-@pytest.mark.parametrize("seconds", [0.1, 0.35])
-def test_a_run_that_is_killed_goes_on_with_the_same_bits(tmp_path, how, seconds):
-    with start(tmp_path / "gram") as process:
-        time.sleep(seconds)
-        process.send_signal(how)
-        assert process.wait() != 0
-    kept = len(list((tmp_path / "gram").glob("tile_*.npy")))
-    matrix, report = run(tmp_path / "gram", tile=None)
+def test_a_run_that_is_killed_at_random_moments_goes_on_with_the_same_bits(tmp_path, runs, how):
+    seed = secrets.randbits(32)  # any moment must do; a failure names its own
+    moments = np.random.default_rng(seed)
+    path, before, ended = tmp_path / "gram", 0, []
+    while 0 not in ended:
+        process = runs.start(path)
+        time.sleep(moments.uniform(0, 0.25))
+        with suppress(ProcessLookupError):
+            os.kill(process, how)
+        ended.append(runs.end())
+        assert kept(path) >= before, seed
+        before = kept(path)
+    assert set(ended) == {0, -9 if how == signal.SIGKILL else 130}, (ended, seed)
+    matrix, report = run(path, tile=None)
     np.testing.assert_array_equal(matrix, WHOLE)
-    assert report.from_checkpoint == kept > 0
-    assert report.computed == 21 - kept
+    assert (report.from_checkpoint, report.computed, report.damaged) == (TILES, 0, ()), seed
+
+
+@pytest.mark.parametrize("moment", range(1, 17))
+def test_a_run_that_is_killed_while_it_writes_goes_on_with_the_same_bits(tmp_path, runs, moment):
+    """The manifest is written, then tile after tile, each in four steps; the run dies at one."""
+    runs.start(tmp_path / "gram", moment)
+    assert runs.end() == -signal.SIGKILL
+    found = kept(tmp_path / "gram")
+    assert found == max(0, (moment + 1) // 4 - 1)
+    matrix, report = run(tmp_path / "gram")
+    np.testing.assert_array_equal(matrix, WHOLE)
+    assert (report.from_checkpoint, report.computed) == (found, TILES - found)
     assert not report.damaged
     assert not list((tmp_path / "gram").glob(".*.tmp"))
 
 
-def test_two_runs_at_once_are_refused(tmp_path):
-    with start(tmp_path / "gram") as process:
-        while not (tmp_path / "gram" / "manifest.json").exists():
-            time.sleep(0.01)
-        with pytest.raises(CheckpointError, match=f"in use by process {process.pid} on"):
-            run(tmp_path / "gram")
-        process.kill()
+def test_a_tile_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    """Loss of power: nothing but the order of these calls protects from it."""
+    seen = []
+    fsync, replace = os.fsync, Path.replace
+
+    def flushed(descriptor):
+        seen.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
+        fsync(descriptor)
+
+    def renamed(draft, target):
+        assert np.load(draft).shape == (4, 4)
+        seen.append((draft.name, target.name))
+        return replace(draft, target)
+
+    run(tmp_path)
+    (tmp_path / "tile_0_1.npy").unlink()
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(Path, "replace", renamed)
+    run(tmp_path)
+    draft = seen[0]
+    assert draft.startswith(".tile_0_1.npy")
+    assert seen == [draft, (draft, "tile_0_1.npy"), tmp_path.name]
+
+
+def test_two_runs_at_once_are_refused(tmp_path, runs):
+    process = runs.start(tmp_path / "gram")
+    while not (tmp_path / "gram" / "manifest.json").exists():
+        time.sleep(0.01)
+    with pytest.raises(CheckpointError, match=f"in use by process {process} on"):
+        run(tmp_path / "gram")
+    os.kill(process, signal.SIGKILL)
+    runs.end()
     run(tmp_path / "gram")
 
     def again(bra, ket, threads):

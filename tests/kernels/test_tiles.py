@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import pickle
-import subprocess
 import sys
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
@@ -15,6 +14,7 @@ import pytest
 from bondline.errors import InputError, ResourceError, WorkerError
 from bondline.kernels.division import Division
 from bondline.kernels.executors import compute_tile
+from bondline.kernels.progress import pairs_bar
 from bondline.kernels.tile_rows import RowsOnDemand, Spill, TileRows
 from bondline.kernels.tiles import overlap_matrix, overlap_tiles
 from kernels import standin
@@ -77,7 +77,8 @@ def test_pools_give_the_same_bits_with_one_thread_each(start):
     if start == "threads":
         pool = ThreadPoolExecutor(2)
     else:
-        pool = ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(start))
+        workers = 1 if start == "spawn" else 2  # which import everything, for seconds
+        pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context(start))
     with pool:
         matrix = overlap_matrix(BRA, KET, tile=4, executor=pool, overlaps=standin.one_thread)
         gram = overlap_matrix(BRA, tile=4, executor=pool, overlaps=standin.one_thread)
@@ -148,20 +149,34 @@ def test_errors_of_a_tile_come_through():
         overlap_matrix(BRA, tile=4, executor=pool, overlaps=wrong)
 
 
-@pytest.mark.parametrize(("progress", "shown"), [(None, False), (True, True), (False, False)])
-def test_progress_is_quiet_in_pipes(progress, shown):
+@pytest.mark.parametrize("there", ["a pipe", "a terminal", "a terminal of CI"])
+@pytest.mark.parametrize("progress", [None, True, False])
+def test_progress_is_for_those_who_watch(monkeypatch, capsys, there, progress):
     pytest.importorskip("tqdm")
-    program = (
-        "from kernels import standin; from bondline.kernels.tiles import overlap_matrix;"
-        f"overlap_matrix(standin.rows(9), tile=2, overlaps=standin.slowly, progress={progress})"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(__file__))},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert ("pairs/s" in done.stderr) == shown
-    assert shown or not done.stderr
-    assert not done.stdout
+    monkeypatch.delenv("CI", raising=False)
+    if there == "a terminal of CI":
+        monkeypatch.setenv("CI", "true")
+    if there != "a pipe":
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    # A bar that nobody asked for waits a second before it appears.
+    with pairs_bar(100, 40, progress) as advance:
+        time.sleep(1.01 if progress is None and there == "a terminal" else 0)
+        advance(20)
+    shown = capsys.readouterr()
+    assert not shown.out
+    assert bool(shown.err) == (progress or (progress is None and there == "a terminal"))
+    if shown.err:
+        assert "60.0/100" in shown.err
+        assert "pairs/s" in shown.err
+
+
+def test_tiles_advance_the_bar_by_their_pairs(tmp_path, capsys):
+    pytest.importorskip("tqdm")
+    options = {"tile": 4, "progress": True, "overlaps": standin.overlaps}
+    overlap_matrix(BRA, checkpoint=tmp_path, **options)
+    assert "309/309" in capsys.readouterr().err
+    (tmp_path / "tile_0_1.npy").unlink()
+    overlap_matrix(BRA, checkpoint=tmp_path, **options)
+    shown = capsys.readouterr().err
+    assert "293/309" in shown
+    assert "309/309" in shown
