@@ -20,7 +20,7 @@ FLOORS = [
     {"circuits"},
     {"reports"},
     {"devices"},
-    {"checks", "compiling", "states"},
+    {"checks", "compiling", "kernels", "states"},
     {""},
 ]
 FLOOR = {room: height for height, floor in enumerate(FLOORS) for room in floor}

@@ -1,1 +1,1 @@
-"""What a kernel matrix tells before and after learning: is it concentrated, new, of any help?"""
+"""What a kernel matrix tells before learning: whether it is concentrated, new, of any help."""

@@ -148,9 +148,8 @@ def complexity(spectrum: Spectrum, columns: Array, regularisation: float) -> flo
     """
     # c[k, a] = Σ_i V[i, k] y[i, a]
     coefficients = spectrum.vectors.T @ columns
-    return float(np.sum((_weights(spectrum, regularisation) ** 2)[:, None] * coefficients**2)) / (
-        columns.shape[1]
-    )
+    terms = (_weights(spectrum, regularisation) ** 2)[:, None] * coefficients**2
+    return float(np.sum(terms) / columns.shape[1])
 
 
 def _weights(spectrum: Spectrum, regularisation: float) -> Array:

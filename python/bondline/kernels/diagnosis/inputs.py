@@ -274,14 +274,9 @@ class Labels:
             if np.ptp(targets) == 0.0:
                 raise InputError("y is constant: there is nothing to learn.")
             return cls("regression", targets, None)
-        classes, numbers, counts = np.unique(found, return_inverse=True, return_counts=True)
+        classes, numbers = np.unique(found, return_inverse=True)
         if len(classes) < 2:
             raise InputError(f"y has one class only, {classes[0]!r}: there is nothing to learn.")
-        if counts.min() < 2:
-            raise InputError(
-                f"class {classes[counts.argmin()]!r} has a single point: "
-                "it cannot be both learnt and tested."
-            )
         return cls("classification", numbers.astype(np.intp), classes)
 
     def columns(self) -> Array:

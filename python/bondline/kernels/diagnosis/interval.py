@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
 from bondline.errors import InputError
+from bondline.kernels.optional import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def interval(values: Sequence[float], test_to_train: float, confidence: float = 
     Examples
     --------
     >>> print(interval([0.91, 0.93, 0.95], test_to_train=1 / 3))
-    0.93 ± 0.07
+    0.930 ± 0.070
     """
     sample = np.asarray(values, dtype=np.float64)
     if len(sample) < 2:
@@ -81,5 +81,7 @@ def interval(values: Sequence[float], test_to_train: float, confidence: float = 
     if not 0.0 < confidence < 1.0:
         raise InputError(f"confidence must lie between 0 and 1, got {confidence}.")
     error = float(sample.std(ddof=1)) * math.sqrt(1.0 / len(sample) + test_to_train)
+    # The quantile of Student's t, from the package below scikit-learn.
+    stdtrit = load("scipy.special", "A confidence interval").stdtrit
     quantile = float(stdtrit(len(sample) - 1, 0.5 + 0.5 * confidence))
     return Interval(float(sample.mean()), quantile * error, confidence)

@@ -53,7 +53,7 @@ class Spectrum:
 
     @property
     def effective_rank(self) -> float:
-        """exp of the entropy of the eigenvalues (Roy and Vetterli 2007): 1 to n."""
+        """The exponential of the entropy of the eigenvalues (Roy and Vetterli 2007): 1 to n."""
         shares = self.positive[self.positive > 0.0] / self.positive.sum()
         return float(np.exp(-np.sum(shares * np.log(shares))))
 
@@ -130,7 +130,7 @@ class Repair:
 
 
 def repair(K: ArrayLike) -> Repair:
-    """Make a kernel matrix positive semidefinite: matrices of shots and of truncation often are not.
+    """Make a kernel matrix positive semidefinite; those of shots often are not.
 
     Parameters
     ----------
