@@ -25,7 +25,8 @@ FLOORS = [
 ]
 FLOOR = {room: height for height, floor in enumerate(FLOORS) for room in floor}
 KNOW_PENNYLANE = {"operators", "measurements", "circuits", "devices", "checks", "states"} | {
-    "compiling"
+    "compiling",
+    "kernels",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import numbers
 from collections.abc import Callable
@@ -34,8 +35,8 @@ def build_kernel(
     if not isinstance(depth, numbers.Integral) or isinstance(depth, bool) or depth < 1:
         raise InputError(f"depth must be a whole number of at least 1, got {depth!r}.")
     if factory is None:
-        from bondline.kernels import FidelityKernel as factory  # type: ignore[attr-defined]
-    return factory(at_depth(feature_map, depth), wires)  # type: ignore[misc]
+        factory = importlib.import_module("bondline.kernels").FidelityKernel
+    return factory(at_depth(feature_map, depth), wires)
 
 
 def scaled(X: NDArray[Any], bandwidth: float) -> NDArray[Any]:
@@ -89,6 +90,6 @@ class KernelEstimator:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the kernel, which is built again from the parameters."""
-        state = dict(super().__getstate__())  # type: ignore[arg-type]
+        state: dict[str, Any] = dict(super().__getstate__())  # type: ignore[call-overload]
         state.pop("_built", None)
         return state

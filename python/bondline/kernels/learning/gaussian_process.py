@@ -75,7 +75,7 @@ class QuantumGPKernel(NormalizedKernelMixin, Kernel):  # type: ignore[misc]
             if eval_gradient:
                 raise ValueError("The derivative is of the kernel of one set: leave Y out.")
             others = np.asarray(Y, dtype=np.float64)
-            return kernel.matrix(scaled(rows, self.bandwidth), self._encoded(kernel, others))
+            return kernel.matrix(*self._pair(kernel, rows, others))
         values = kernel.matrix(self._encoded(kernel, rows))
         if not eval_gradient:
             return values
@@ -108,11 +108,28 @@ class QuantumGPKernel(NormalizedKernelMixin, Kernel):  # type: ignore[misc]
             kept[key] = build_kernel(self.kernel, self.feature_map, self.depth, wires)
         return kept[key]
 
+    def _pair(
+        self, kernel: Any, rows: NDArray[np.float64], others: NDArray[np.float64]
+    ) -> tuple[Any, Any]:
+        """Return both sets; the one that was learnt from is known already, on either side."""
+        kept = self.__dict__.setdefault("_sets", {})
+        known = [self._key(found) in kept for found in (rows, others)]
+        if not any(known):  # cloned or unpickled since: which is which, the next call tells
+            known = [True, True]
+        first, second = (
+            self._encoded(kernel, found) if keep else scaled(found, self.bandwidth)
+            for found, keep in zip((rows, others), known, strict=True)
+        )
+        return first, second
+
+    def _key(self, rows: NDArray[np.float64]) -> tuple[Any, ...]:
+        return (float(self.bandwidth), rows.shape, rows.tobytes())
+
     def _encoded(self, kernel: Any, rows: NDArray[np.float64]) -> Any:
         """Return the states of rows, those seen last without encoding them again."""
         if not hasattr(kernel, "prepare"):
             return scaled(rows, self.bandwidth)
-        key = (float(self.bandwidth), rows.shape, rows.tobytes())
+        key = self._key(rows)
         kept: dict[Any, Any] = self.__dict__.setdefault("_sets", {})
         if key not in kept:
             while len(kept) >= _KEPT:
