@@ -132,7 +132,13 @@ def test_a_gaussian_process_fits_the_bandwidth():
     fitted = GaussianProcessRegressor(kernel).fit(X[:40], y[:40])
     start = GaussianProcessRegressor(kernel, optimizer=None).fit(X[:40], y[:40])
     assert fitted.log_marginal_likelihood_value_ > start.log_marginal_likelihood_value_ + 1.0
-    assert fitted.score(X[40:], y[40:]) > 0.9
+    assert fitted.score(X[40:], y[40:]) > start.score(X[40:], y[40:])
+    bandwidth = fitted.kernel_.k1.bandwidth
+    inside = ChainKernel(bandwidth).matrix(X[:40]) + 1e-3 * np.eye(40)
+    across = ChainKernel(bandwidth).matrix(X[40:], X[:40])
+    np.testing.assert_allclose(
+        fitted.predict(X[40:]), across @ np.linalg.solve(inside, y[:40]), atol=1e-6
+    )
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_allclose(again.predict(X[40:]), fitted.predict(X[40:]))
 
@@ -146,7 +152,6 @@ def test_a_gaussian_process_does_not_encode_the_training_set_again(cancer):
     ChainKernel.encoded_rows = 0
     machine.predict(X[60:80])
     assert ChainKernel.encoded_rows == 20
-    assert machine.score(X[60:], y[60:]) > 0.85
 
 
 @pytest.mark.parametrize(
