@@ -10,6 +10,7 @@ from bondline.compiling.compiled import compile  # bondline.compile
 from bondline.config import MpsConfig
 from bondline.errors import (
     BondlineError,
+    CheckpointError,
     CompileFallbackWarning,
     InputError,
     InternalError,
@@ -19,6 +20,7 @@ from bondline.errors import (
     ParameterShiftWarning,
     ResourceError,
     UnsupportedError,
+    WorkerError,
 )
 from bondline.reports.report import Report
 from bondline.states.circuit_states import log_probability, mps_state, probability
@@ -27,6 +29,7 @@ from bondline.states.state import MPS
 __all__ = [
     "MPS",
     "BondlineError",
+    "CheckpointError",
     "CompileFallbackWarning",
     "InputError",
     "InternalError",
@@ -39,6 +42,7 @@ __all__ = [
     "Report",
     "ResourceError",
     "UnsupportedError",
+    "WorkerError",
     "__version__",
     "compile",
     "log_probability",

@@ -1,5 +1,7 @@
 """Errors and warnings of bondline: each is also the built-in class one would catch."""
 
+from concurrent.futures import BrokenExecutor
+
 
 class BondlineError(Exception):
     """Base class of every error that bondline raises on its own account.
@@ -54,6 +56,14 @@ class ResourceError(BondlineError, MemoryError):
 
 class LowFidelityError(BondlineError, RuntimeError):
     """Truncation lost more than ``min_fidelity`` allows and ``on_low_fidelity="raise"``."""
+
+
+class CheckpointError(BondlineError, OSError):
+    """A checkpoint cannot be used now: another process has it, or its folder cannot be written."""
+
+
+class WorkerError(BondlineError, BrokenExecutor):
+    """Workers of an executor died; what a checkpoint has is kept."""
 
 
 class InternalError(BondlineError, RuntimeError):

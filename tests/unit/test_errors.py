@@ -1,5 +1,7 @@
 """Errors are the built-in ones a caller would catch, and share one base."""
 
+from concurrent.futures import BrokenExecutor
+
 import pytest
 
 import bondline
@@ -14,6 +16,8 @@ import bondline
         (bondline.ResourceError, MemoryError),
         (bondline.LowFidelityError, RuntimeError),
         (bondline.InternalError, RuntimeError),
+        (bondline.CheckpointError, OSError),
+        (bondline.WorkerError, BrokenExecutor),
     ],
 )
 def test_each_error_is_its_builtin(error, builtin):
@@ -41,6 +45,7 @@ def test_warnings_can_be_filtered_as_user_warnings(kind):
 def test_public_names():
     assert sorted(bondline.__all__) == [
         "BondlineError",
+        "CheckpointError",
         "CompileFallbackWarning",
         "InputError",
         "InternalError",
@@ -54,6 +59,7 @@ def test_public_names():
         "Report",
         "ResourceError",
         "UnsupportedError",
+        "WorkerError",
         "__version__",
         "compile",
         "log_probability",

@@ -20,7 +20,8 @@ FLOORS = [
     {"circuits"},
     {"reports"},
     {"devices"},
-    {"checks", "compiling", "kernels", "states"},
+    {"checks", "compiling", "states"},
+    {"kernels"},
     {""},
 ]
 FLOOR = {room: height for height, floor in enumerate(FLOORS) for room in floor}

@@ -190,9 +190,31 @@ class Formula:
         """
         return self.pool(inputs)[self.results]
 
+    def of_rows(self, inputs: Real) -> Real:
+        """Return the numbers of many rows of inputs at once.
+
+        Parameters
+        ----------
+        inputs : ndarray of float64, shape (rows, inputs)
+
+        Returns
+        -------
+        ndarray of float64, shape (rows, *shape of ``results``)
+
+        Examples
+        --------
+        >>> recorder = Recorder(1)
+        >>> sine = recorder.apply("sin", np.zeros(1, dtype=np.intp))
+        >>> recorder.formula(sine).of_rows(np.zeros((3, 1))).shape
+        (3, 1)
+        """
+        # Rows last: a step then reads and writes whole lines of them.
+        return np.moveaxis(self.pool(inputs.T)[self.results], -1, 0)
+
     def pool(self, inputs: Real) -> Real:
-        """Return all registers."""
-        pool = self.constants.copy()
+        """Return all registers, for inputs of shape (inputs,) or (inputs, rows)."""
+        pool = np.empty((len(self.constants), *inputs.shape[1:]))
+        pool[...] = self.constants.reshape(-1, *(1,) * (inputs.ndim - 1))
         pool[: self.inputs] = inputs
         for step in self.steps:
             operands = [pool[part] for part in step.operands]

@@ -1,6 +1,7 @@
-"""Quantum kernels: their diagnosis, and estimators of scikit-learn over them.
+"""Kernels made of feature maps: every row of data is one state, every entry one overlap.
 
-The estimators are loaded when they are asked for, because scikit-learn is optional.
+With the diagnosis of kernels, and estimators of scikit-learn over them: those are loaded when they
+are asked for, because scikit-learn is optional.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from bondline.kernels.diagnosis.geometry import geometric_difference, model_comp
 from bondline.kernels.diagnosis.report import Diagnosis
 from bondline.kernels.diagnosis.scores import compare_scores
 from bondline.kernels.diagnosis.spectrum import effective_rank, repair
+from bondline.kernels.encoded_set import EncodedSet
+from bondline.kernels.fidelity import FidelityKernel
+from bondline.kernels.projected import ProjectedKernel
+from bondline.kernels.report import EncodingReport
 
 _ESTIMATORS = {
     "QuantumKernelClassifier": "bondline.kernels.learning.classifier",
@@ -22,6 +27,10 @@ _ESTIMATORS = {
 
 __all__ = [
     "Diagnosis",
+    "EncodedSet",
+    "EncodingReport",
+    "FidelityKernel",
+    "ProjectedKernel",
     "alignment",
     "compare_scores",
     "diagnose",

@@ -1,0 +1,183 @@
+"""The fidelity kernel: overlaps of the states of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bondline.errors import InputError
+from bondline.kernels.data import as_rows
+from bondline.kernels.encoded_set import EncodedSet
+from bondline.kernels.fingerprint import digest
+from bondline.kernels.kernel import MapKernel
+from bondline.kernels.states import log_overlaps
+from bondline.kernels.tiles import overlap_matrix
+
+
+class FidelityKernel(MapKernel):
+    r"""The kernel :math:`K_{ij} = |\langle\psi(x_i)|\psi(y_j)\rangle|^2` of a feature map.
+
+    Parameters
+    ----------
+    feature_map : callable
+        A plain quantum function of one row of features, an array of one axis. It queues gates,
+        measures nothing and returns nothing. Further arguments are trainable parameters.
+    wires : int or sequence of hashable
+        All wires of the map, in the order of the chain.
+    params : object, optional
+        Trainable parameters: one argument of the map, or a tuple of several.
+    **settings
+        Fields of :class:`bondline.MpsConfig`, as the device takes them.
+
+    Raises
+    ------
+    InputError, TypeError
+        If an argument makes no sense or a setting is unknown.
+
+    Notes
+    -----
+    Every row is evolved once: n + m circuits and n·m overlaps of O(wires · bond³). The map runs
+    once, with stand-ins that record what follows from the features, and not once for each row.
+
+    Examples
+    --------
+    >>> import pennylane as qml
+    >>> def feature_map(x):
+    ...     for wire in range(2):
+    ...         qml.RY(x[wire], wires=wire)
+    ...     qml.CNOT([0, 1])
+    >>> kernel = FidelityKernel(feature_map, 2)
+    >>> kernel.matrix([[0.0, 0.0], [np.pi / 2, 0.0]]).round(9)
+    array([[1. , 0.5],
+           [0.5, 1. ]])
+    """
+
+    def __init__(
+        self, feature_map: Callable[..., Any], wires: Any, *, params: Any = None, **settings: Any
+    ) -> None:
+        super().__init__(feature_map, wires, params=params, settings=settings)
+
+    def prepare(self, X: Any, *, params: Any = None) -> EncodedSet:
+        """Return the states of rows, to be used in several matrices.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, features)
+        params : object, optional
+            In place of the kernel's own.
+
+        Returns
+        -------
+        EncodedSet
+        """
+        states, report, mark = self._encoder.states(as_rows(X, "X"), self._given(params))
+        return EncodedSet(states, mark, report)
+
+    def log_matrix(
+        self, X: Any, Y: Any = None, *, params: Any = None, **run: Any
+    ) -> NDArray[np.float64]:
+        """Return natural logarithms of the kernel matrix, which never underflow.
+
+        Parameters
+        ----------
+        X, Y : array_like of shape (n, features), or EncodedSet
+            ``Y`` defaults to ``X``.
+        params : object, optional
+            In place of the kernel's own.
+        **run
+            ``checkpoint``, ``executor`` and ``progress`` of long runs; see
+            :func:`bondline.kernels.tiles.overlap_tiles`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, m)
+            -inf for orthogonal states.
+
+        Raises
+        ------
+        InputError
+            If data are not finite, empty or of different widths, the feature map does what it may
+            not, or an encoded set belongs to another feature map or other settings.
+        """
+        features = None
+        if not isinstance(X, EncodedSet):
+            X = as_rows(X, "X")
+            features = X.shape[1]
+        if Y is not None and Y is not X and not isinstance(Y, EncodedSet):
+            Y = as_rows(Y, "Y", features)
+            if not isinstance(X, EncodedSet) and np.array_equal(X, Y):
+                Y = None
+        bra = X if isinstance(X, EncodedSet) else self.prepare(X, params=params)
+        self._require_own(bra, X, params)
+        if Y is None or Y is X:
+            return self._overlaps(bra, None, run)
+        ket = Y if isinstance(Y, EncodedSet) else self.prepare(Y, params=params)
+        ket.require_like(bra.mark, "the other set")
+        return self._overlaps(bra, ket, run)
+
+    def matrix(
+        self, X: Any, Y: Any = None, *, params: Any = None, **run: Any
+    ) -> NDArray[np.float64]:
+        """Return the kernel matrix.
+
+        Parameters
+        ----------
+        X, Y : array_like of shape (n, features), or EncodedSet
+            ``Y`` defaults to ``X``; the result is then symmetric with ones on its diagonal.
+        params : object, optional
+            In place of the kernel's own.
+        **run
+            ``checkpoint``, ``executor`` and ``progress`` of long runs; see
+            :func:`bondline.kernels.tiles.overlap_tiles`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, m), values in [0, 1]
+
+        Notes
+        -----
+        Values below 1e-308 underflow to zero; :meth:`log_matrix` has them.
+        """
+        found: NDArray[np.float64] = np.exp(self.log_matrix(X, Y, params=params, **run))
+        return found
+
+    def __call__(self, X: Any, Y: Any = None) -> NDArray[np.float64]:
+        """Return the kernel matrix, as scikit-learn calls kernels."""
+        return self.matrix(X, Y)
+
+    def _overlaps(
+        self, bra: EncodedSet, ket: EncodedSet | None, run: dict[str, Any]
+    ) -> NDArray[np.float64]:
+        unknown = sorted(set(run) - {"checkpoint", "executor", "progress"})
+        if unknown:
+            raise TypeError(
+                f"matrix takes X, Y, params, checkpoint, executor and progress, not {unknown}."
+            )
+        sets = [bra] if ket is None else [bra, ket]
+        identity = {}
+        if run.get("checkpoint") is not None:
+            identity["feature map and settings"] = bra.fingerprint
+            identity["data set"] = digest(*[part for own in sets for part in own.states.parts()])
+        return overlap_matrix(
+            bra.states,
+            None if ket is None else ket.states,
+            threads=self.config.threads,
+            identity=identity or "",
+            memory_limit=self.config.memory_limit,
+            overlaps=log_overlaps,
+            **run,
+        )
+
+    def _require_own(self, found: EncodedSet, given: Any, params: Any) -> None:
+        if found is not given:
+            return
+        # The circuit of any row has the fingerprint; few sets are given, and a row takes no time.
+        row = np.random.default_rng(0).uniform(0.1, 0.9, (1, found.mark.features))
+        try:
+            _, _, mark = self._encoder.blocks(row, self._given(params))
+        except InputError:
+            return  # a map that refuses such a row: nothing to compare with
+        found.require_like(mark, "this kernel")

@@ -1,0 +1,124 @@
+"""What kernels share: a feature map, settings, and the manners of scikit-learn's estimators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import pennylane as qml
+from pennylane.pytrees import flatten
+
+from bondline.compiling.arguments import is_tracer
+from bondline.config import MpsConfig
+from bondline.devices.derivatives import differentiated
+from bondline.devices.mps import BondlineMPS
+from bondline.errors import InputError, UnsupportedError
+from bondline.kernels.encoding import Encoder
+from bondline.kernels.feature_map import FeatureMap
+
+DEFAULTS = MpsConfig().keywords()
+
+
+class MapKernel:
+    """A kernel of a feature map.
+
+    Parameters
+    ----------
+    feature_map : callable
+    wires : int or sequence of hashable
+    params : object
+        Trainable parameters; a tuple stands for several.
+    settings : dict
+        Of the device.
+    own : tuple of str
+        Further parameters of the kernel.
+    """
+
+    _own: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        feature_map: Callable[..., Any],
+        wires: Any,
+        *,
+        params: Any = None,
+        settings: dict[str, Any],
+    ) -> None:
+        name = type(self).__name__
+        if isinstance(feature_map, qml.QNode) or not callable(feature_map):
+            raise InputError(
+                f"{name} takes a plain quantum function of one row, which queues gates and "
+                f"measures nothing; got a {type(feature_map).__name__}."
+            )
+        MpsConfig.from_keywords(name, settings, also=("feature_map", "wires", "params", *self._own))
+        self.feature_map = feature_map
+        self.wires = wires
+        self.params = params
+        self._settings = {**DEFAULTS, **settings}
+        self._entanglers = True
+        device: BondlineMPS = BondlineMPS(wires, **self._settings)
+        if not device.wires:
+            raise InputError(f"{name} needs wires, got {wires!r}.")
+        self._encoder = Encoder(FeatureMap(feature_map, device))
+
+    @property
+    def config(self) -> MpsConfig:
+        """Settings of the engine."""
+        return self._encoder.map.device.config
+
+    def without_entanglers(self) -> Self:
+        """Return the same kernel, with gates on two and more wires left out of its map.
+
+        Returns
+        -------
+        kernel
+            Of product states: what it explains needs no entanglement.
+        """
+        twin = type(self)(**self.get_params())
+        twin._entanglers = False
+        twin._encoder = Encoder(FeatureMap(self.feature_map, twin._encoder.map.device, False))
+        return twin
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the arguments of the constructor, as scikit-learn asks for them."""
+        own = {name: getattr(self, name) for name in self._own}
+        return {
+            "feature_map": self.feature_map,
+            "wires": self.wires,
+            "params": self.params,
+            **own,
+            **self._settings,
+        }
+
+    def set_params(self, **given: Any) -> Self:
+        """Change arguments of the constructor, as scikit-learn does."""
+        entanglers = self._entanglers
+        self.__init__(**{**self.get_params(), **given})  # type: ignore[misc]
+        if not entanglers:
+            self._entanglers = False
+            self._encoder = Encoder(FeatureMap(self.feature_map, self._encoder.map.device, False))
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave what was recorded out of copies."""
+        return {"params": self.get_params(), "entanglers": self._entanglers}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state["params"])  # type: ignore[misc]
+        if not state["entanglers"]:
+            self._entanglers = False
+            self._encoder = Encoder(FeatureMap(self.feature_map, self._encoder.map.device, False))
+
+    def _given(self, params: Any) -> tuple[Any, ...]:
+        chosen = self.params if params is None else params
+        if chosen is None:
+            return ()
+        found = chosen if isinstance(chosen, tuple) else (chosen,)
+        # Values without their derivative would be trained on in silence.
+        if any(is_tracer(leaf) or differentiated(leaf) for leaf in flatten(found)[0]):
+            raise UnsupportedError(
+                f"{type(self).__name__} has no derivatives by its parameters yet, and one of "
+                "params is being differentiated. Detach it, or differentiate the overlap of two "
+                "rows by a QNode on bondline.mps."
+            )
+        return found
