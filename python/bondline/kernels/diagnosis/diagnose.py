@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bondline.errors import InputError
+from bondline.kernels.blas import one_blas_thread
 from bondline.kernels.diagnosis import bandwidth, closeness, concentration
 from bondline.kernels.diagnosis.alignment import aligned_with, centred
 from bondline.kernels.diagnosis.geometry import compare_geometry
@@ -27,6 +28,7 @@ from bondline.kernels.diagnosis.verdict import LINEAR, PRODUCT, QUANTUM, RBF, ju
 IDENTITY: Final = "identity"
 
 
+@one_blas_thread
 def diagnose(
     kernel: Any = None,
     X: ArrayLike | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +12,11 @@ from numpy.typing import ArrayLike
 from bondline.errors import InputError
 from bondline.kernels.diagnosis.inputs import Array, Labels, square
 from bondline.kernels.diagnosis.spectrum import Spectrum
+from bondline.kernels.optional import load
+
+_DENSE: Final = 200
+"""Points up to which all singular values cost no more than the largest one."""
+_PRECISION: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +174,25 @@ def _difference(classical: Spectrum, quantum: Spectrum, strength: float) -> tupl
 
 def _largest(matrix: Array) -> float:
     """Return the largest singular value."""
-    # M[k, m] = Σ_l A[k, l] A[m, l]
-    return math.sqrt(max(float(np.linalg.eigvalsh(matrix @ matrix.T)[-1]), 0.0))
+    if len(matrix) <= _DENSE:
+        # M[k, m] = Σ_l A[k, l] A[m, l]
+        return math.sqrt(max(float(np.linalg.eigvalsh(matrix @ matrix.T)[-1]), 0.0))
+
+    def squared(vector: Array) -> Array:
+        return np.asarray(matrix @ (matrix.T @ vector))
+
+    # One eigenvalue takes a few dozen products with a vector; the start is always the same one.
+    start = np.random.default_rng(0).normal(size=len(matrix))
+    if not squared(start).any():
+        return 0.0
+    solvers = load("scipy.sparse.linalg", "A geometric difference")
+    operator = solvers.LinearOperator(matrix.shape, matvec=squared, dtype=np.float64)
+    settings = {"which": "LA", "v0": start, "tol": _PRECISION, "return_eigenvectors": False}
+    try:
+        found = solvers.eigsh(operator, k=1, **settings)
+    except solvers.ArpackNoConvergence:  # values too close together to be told apart
+        return float(np.linalg.norm(matrix, 2))
+    return math.sqrt(max(float(found[0]), 0.0))
 
 
 def _strength(regularisation: float) -> float:

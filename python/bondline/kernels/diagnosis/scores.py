@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bondline.errors import InputError
+from bondline.kernels.blas import one_blas_thread
 from bondline.kernels.diagnosis.inputs import Array, Labels, Task, square
 from bondline.kernels.diagnosis.interval import Interval, interval
 from bondline.kernels.optional import load
@@ -104,6 +105,7 @@ class Comparison:
         return "\n".join(lines)
 
 
+@one_blas_thread
 def compare_scores(
     models: Mapping[str, Sequence[ArrayLike]],
     y: ArrayLike,
