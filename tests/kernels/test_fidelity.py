@@ -234,8 +234,13 @@ def test_the_twin_has_no_entanglers():
     twin = FidelityKernel(zz_map, WIRES).without_entanglers()
     np.testing.assert_allclose(twin.matrix(X), exact(product, X, X), atol=1e-9)
     assert twin.prepare(X).report.largest_bond == 1
-    for copied in (pickle.loads(pickle.dumps(twin)), copy.deepcopy(twin)):
+    base = pytest.importorskip("sklearn.base")
+    copies = [pickle.loads(pickle.dumps(twin)), copy.deepcopy(twin), base.clone(twin)]
+    for copied in [*copies, twin.set_params(cutoff=1e-14)]:
         np.testing.assert_array_equal(copied.matrix(X), twin.matrix(X))
+    assert base.clone(twin).set_params(entanglers=True).prepare(X).report.largest_bond > 1
+    with pytest.raises(InputError, match="entanglers"):
+        FidelityKernel(zz_map, WIRES, entanglers="no")
 
 
 @pytest.mark.parametrize("locality", [1, 2])

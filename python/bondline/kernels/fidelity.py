@@ -29,6 +29,8 @@ class FidelityKernel(MapKernel):
         All wires of the map, in the order of the chain.
     params : object, optional
         Trainable parameters: one argument of the map, or a tuple of several.
+    entanglers : bool, default True
+        False leaves gates on two and more wires out of the map: all states are products.
     **settings
         Fields of :class:`bondline.MpsConfig`, as the device takes them.
 
@@ -56,9 +58,17 @@ class FidelityKernel(MapKernel):
     """
 
     def __init__(
-        self, feature_map: Callable[..., Any], wires: Any, *, params: Any = None, **settings: Any
+        self,
+        feature_map: Callable[..., Any],
+        wires: Any,
+        *,
+        params: Any = None,
+        entanglers: bool = True,
+        **settings: Any,
     ) -> None:
-        super().__init__(feature_map, wires, params=params, settings=settings)
+        super().__init__(
+            feature_map, wires, params=params, entanglers=entanglers, settings=settings
+        )
 
     def prepare(self, X: Any, *, params: Any = None) -> EncodedSet:
         """Return the states of rows, to be used in several matrices.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Final, Self
 
+import numpy as np
 import pennylane as qml
 from pennylane.pytrees import flatten
 
@@ -17,6 +18,7 @@ from bondline.kernels.encoding import Encoder
 from bondline.kernels.feature_map import FeatureMap
 
 DEFAULTS = MpsConfig().keywords()
+_SHARED: Final = ("feature_map", "wires", "params", "entanglers")
 
 
 class MapKernel:
@@ -28,6 +30,8 @@ class MapKernel:
     wires : int or sequence of hashable
     params : object
         Trainable parameters; a tuple stands for several.
+    entanglers : bool
+        False leaves gates on two and more wires out of the map.
     settings : dict
         Of the device.
     own : tuple of str
@@ -42,6 +46,7 @@ class MapKernel:
         wires: Any,
         *,
         params: Any = None,
+        entanglers: bool = True,
         settings: dict[str, Any],
     ) -> None:
         name = type(self).__name__
@@ -50,16 +55,18 @@ class MapKernel:
                 f"{name} takes a plain quantum function of one row, which queues gates and "
                 f"measures nothing; got a {type(feature_map).__name__}."
             )
-        MpsConfig.from_keywords(name, settings, also=("feature_map", "wires", "params", *self._own))
+        if not isinstance(entanglers, bool | np.bool_):
+            raise InputError(f"entanglers must be True or False, got {entanglers!r}.")
+        MpsConfig.from_keywords(name, settings, also=(*_SHARED, *self._own))
         self.feature_map = feature_map
         self.wires = wires
         self.params = params
+        self.entanglers = bool(entanglers)
         self._settings = {**DEFAULTS, **settings}
-        self._entanglers = True
         device: BondlineMPS = BondlineMPS(wires, **self._settings)
         if not device.wires:
             raise InputError(f"{name} needs wires, got {wires!r}.")
-        self._encoder = Encoder(FeatureMap(feature_map, device))
+        self._encoder = Encoder(FeatureMap(feature_map, device, self.entanglers))
 
     @property
     def config(self) -> MpsConfig:
@@ -74,40 +81,28 @@ class MapKernel:
         kernel
             Of product states: what it explains needs no entanglement.
         """
-        twin = type(self)(**self.get_params())
-        twin._entanglers = False
-        twin._encoder = Encoder(FeatureMap(self.feature_map, twin._encoder.map.device, False))
-        return twin
+        return type(self)(**{**self.get_params(), "entanglers": False})
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the arguments of the constructor, as scikit-learn asks for them."""
         own = {name: getattr(self, name) for name in self._own}
         return {
-            "feature_map": self.feature_map,
-            "wires": self.wires,
-            "params": self.params,
+            **{name: getattr(self, name) for name in _SHARED},
             **own,
             **self._settings,
         }
 
     def set_params(self, **given: Any) -> Self:
         """Change arguments of the constructor, as scikit-learn does."""
-        entanglers = self._entanglers
         self.__init__(**{**self.get_params(), **given})  # type: ignore[misc]
-        if not entanglers:
-            self._entanglers = False
-            self._encoder = Encoder(FeatureMap(self.feature_map, self._encoder.map.device, False))
         return self
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave what was recorded out of copies."""
-        return {"params": self.get_params(), "entanglers": self._entanglers}
+        return self.get_params()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state["params"])  # type: ignore[misc]
-        if not state["entanglers"]:
-            self._entanglers = False
-            self._encoder = Encoder(FeatureMap(self.feature_map, self._encoder.map.device, False))
+        self.__init__(**state)  # type: ignore[misc]
 
     def _given(self, params: Any) -> tuple[Any, ...]:
         chosen = self.params if params is None else params

@@ -24,7 +24,7 @@ class ProjectedKernel(MapKernel):
 
     Parameters
     ----------
-    feature_map, wires, params, **settings
+    feature_map, wires, params, entanglers, **settings
         As in :class:`FidelityKernel`.
     locality : {1, 2}, default 1
         Wires of each density matrix.
@@ -51,9 +51,12 @@ class ProjectedKernel(MapKernel):
         locality: int = 1,
         gamma: float | Literal["scale"] = "scale",
         params: Any = None,
+        entanglers: bool = True,
         **settings: Any,
     ) -> None:
-        super().__init__(feature_map, wires, params=params, settings=settings)
+        super().__init__(
+            feature_map, wires, params=params, entanglers=entanglers, settings=settings
+        )
         count = len(self._encoder.map.device.wires)
         if locality not in (1, 2) or locality > count:
             raise InputError(
