@@ -12,7 +12,7 @@ from bondline.kernels.diagnosis.verdict import judge
 OPEN = measure(Gram.of("K", np.full((4, 4), 0.5) + 0.5 * np.eye(4), None), 1000)
 
 
-def compared(gains):
+def compared(gains, tested=10_000):
     """Scores of the quantum kernel above both references by ``gains``, split by split."""
     base = np.full(len(gains), 0.8)
     scores = {
@@ -23,7 +23,7 @@ def compared(gains):
             "RBF": base,
         }.items()
     }
-    return Comparison("accuracy", scores, 1 / 3, 0.95)
+    return Comparison("accuracy", scores, 1 / 3, 0.95, tested)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,12 @@ def test_scores_decide_between_kernels_that_differ(gains, kind, start):
 
 def test_a_kernel_without_anything_beside_it_is_told_what_is_missing():
     assert judge(OPEN, 0.3, {}, None, 0.01).kind == "unremarkable"
+
+
+def test_few_points_without_a_difference_explain_nothing():
+    far = {"product state": Closeness(0.5, 1.0), "RBF": Closeness(0.6, 1.0)}
+    found = judge(OPEN, 0.3, far, compared(np.zeros(2), tested=40), 0.01)
+    assert found.kind == "undecided"
+    # Forty points without an event allow a rate of 3/40 (more precisely -ln 0.05 / 40).
+    assert "0.07" in found.sentence
+    assert judge(OPEN, 0.3, far, compared(np.zeros(2)), 0.01).kind == "explained"

@@ -39,7 +39,7 @@ class Interval:
     def __str__(self) -> str:
         """Return mean ± half width, as many digits as the half width deserves."""
         digits = 2
-        if 0.0 < self.half_width < 0.095:
+        if 1e-9 < self.half_width < 0.095:  # below: rounding
             digits = min(6, 1 - math.floor(math.log10(self.half_width)))
         digits = min(digits, 3) if self.half_width >= 0.001 else digits
         return f"{self.mean:.{digits}f} ± {self.half_width:.{digits}f}"

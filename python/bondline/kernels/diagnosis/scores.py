@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from bondline.kernels.optional import load
 
 PENALTIES: Final = (1.0, 10.0, 100.0)
 """C of the support vector machines, 1/(2C) the ridge of a regression."""
+ACCURACY: Final = "accuracy"
 _FOLDS: Final = 3
 
 Indices = NDArray[np.intp]
@@ -50,12 +52,15 @@ class Comparison:
     scores : dict of str to Score
     test_to_train : float
     confidence : float
+    tested : int
+        Points tested, over all splits.
     """
 
     metric: str
     scores: dict[str, Score]
     test_to_train: float
     confidence: float
+    tested: int
 
     def estimate(self, name: str) -> Interval:
         """Return the mean test score of a model with its interval.
@@ -80,9 +85,18 @@ class Comparison:
         Returns
         -------
         Interval
+
+        Notes
+        -----
+        Where no accuracy differs the splits know nothing of their spread; N points without an event
+        still allow a rate of -ln(1 - confidence) / N, the least half width.
         """
         pairs = zip(self.scores[name].test, self.scores[other].test, strict=True)
-        return interval([a - b for a, b in pairs], self.test_to_train, self.confidence)
+        found = interval([a - b for a, b in pairs], self.test_to_train, self.confidence)
+        if self.metric != ACCURACY:
+            return found
+        least = -math.log1p(-self.confidence) / self.tested
+        return replace(found, half_width=max(found.half_width, least))
 
     def table(self, first: str) -> str:
         """Return a table for people: scores, and the first model less each other one.
@@ -194,8 +208,8 @@ def compare_scores(
         test_scores, train_scores, chosen = zip(*mine, strict=True)
         scores[name] = Score(test_scores, train_scores, chosen)
     train, test = splits[0]
-    metric = "R²" if labels.classes is None else "accuracy"
-    return Comparison(metric, scores, len(test) / len(train), confidence)
+    metric = "R²" if labels.classes is None else ACCURACY
+    return Comparison(metric, scores, len(test) / len(train), confidence, repeats * len(test))
 
 
 def _one_split(
