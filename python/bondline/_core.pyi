@@ -7,11 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "EncodedStates",
     "GroupGradient",
     "GroupResult",
     "__version__",
     "differentiate",
+    "encode",
     "gate_table",
+    "log_overlaps",
     "overlap",
     "plan_cache_info",
     "run",
@@ -282,4 +285,39 @@ def overlap(
     """``(ln |<bra|ket>|, phase in radians)`` of two states given as tensors (left, 2, right).
 
     The tensors are taken as they are, not normalised; ``(-inf, 0.0)`` for orthogonal states.
+    """
+
+@final
+class EncodedStates:
+    """Normalised states, one for each data point, packed for overlaps. Immutable; rows share memory."""
+
+    n_points: int
+    n_wires: int
+    largest_bond: int
+    single_precision: bool
+    nbytes: int
+    def rows(self, start: int, stop: int) -> EncodedStates: ...
+    def parts(
+        self,
+    ) -> tuple[NDArray[np.uint32], NDArray[np.complex128] | NDArray[np.complex64]]:
+        """Bonds (n_points, n_wires - 1) and all entries: point by point, site by site, (left, 2, right)."""
+    @staticmethod
+    def from_parts(
+        bonds: NDArray[np.uint32], entries: NDArray[np.complex128] | NDArray[np.complex64]
+    ) -> EncodedStates: ...
+    def tensors(self, row: int) -> list[NDArray[np.complex128]]: ...
+    @staticmethod
+    def concatenate(sets: Sequence[EncodedStates]) -> EncodedStates: ...
+    def __reduce__(self) -> tuple[object, ...]: ...
+
+def encode(group: _Group, settings: _Settings) -> tuple[EncodedStates, GroupResult]:
+    """Evolve every row and keep its state, swept and normalised; sites in the order of the result."""
+
+def log_overlaps(
+    bra: EncodedStates, ket: EncodedStates | None, threads: int | None
+) -> NDArray[np.float64]:
+    """``ln |<bra_i|ket_j>|^2``, -inf for orthogonal states. Releases the GIL; Ctrl-C stops it.
+
+    Without ket, bra with itself: half the work, symmetric, zeros on the diagonal. An entry depends
+    on its two states alone, whatever else is asked and on however many threads.
     """

@@ -126,6 +126,8 @@ RUST_ALLOWED = {
     "gradient": BASE
     | {"circuit", "group", "ieee", "linalg", "local_operator", "memory", "mps", "plan_cache"}
     | {"prepared", "program", "result", "rng", "row", "run", "values"},
+    "overlaps": BASE
+    | {"group", "ieee", "linalg", "mps", "plan_cache", "pool", "request", "result", "row", "run"},
     "histories": BASE
     | {"circuit", "group", "mps", "prepared", "program", "report", "request", "result", "rng"}
     | {"values"},

@@ -44,6 +44,21 @@ impl<T: Scalar> Row<'_, T> {
         Ok(result)
     }
 
+    /// As [`run`](Self::run) of a group that asks for nothing, with the swept state and its phase.
+    pub fn run_whole(&self) -> Result<(CircuitResult, Evolved<T>, C64)> {
+        self.shared.cancel.check()?;
+        let started = Instant::now();
+        let Row { prepared, index: row, shared, .. } = self;
+        let plan = &*prepared.main.plan;
+        let program = Program::new(&prepared.group, *row, plan, Bonds::Full, shared)?;
+        let sweeps = shared.settings.sweeps.then(|| sweep_threshold(plan.n_sites()));
+        let swept = Some(program.evolve(sweeps, shared)?);
+        let (mut result, state) =
+            self.read(States { causal: None, swept, phase: program.phase })?;
+        result.report.seconds = started.elapsed().as_secs_f64();
+        Ok((result, state, program.phase))
+    }
+
     fn evolve(&self) -> Result<States<T>> {
         let Row { prepared, index: row, shared, .. } = self;
         let (group, plan) = (&prepared.group, &*prepared.main.plan);

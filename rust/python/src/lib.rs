@@ -1,5 +1,6 @@
 //! `bondline._core`: types in, arrays out, one error map. Nothing is computed here.
 
+mod encoded;
 mod errors;
 mod input;
 mod output;
@@ -11,6 +12,8 @@ use pyo3::prelude::*;
 /// Rust engine of bondline.
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use crate::encoded::{EncodedStates, encode, log_overlaps};
     #[pymodule_export]
     use crate::output::{GroupGradient, GroupResult};
     #[pymodule_export]

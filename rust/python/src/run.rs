@@ -15,7 +15,7 @@ use crate::output::{GroupGradient, GroupResult};
 /// How often a running batch looks for Ctrl-C.
 const POLL: Duration = Duration::from_millis(50);
 
-static PLANS: LazyLock<PlanCache> = LazyLock::new(PlanCache::default);
+pub(crate) static PLANS: LazyLock<PlanCache> = LazyLock::new(PlanCache::default);
 
 /// Evolves every row of every group and reads what was asked.
 #[pyfunction]
@@ -66,7 +66,7 @@ fn batch(py: Python<'_>, groups: &[Bound<'_, PyAny>]) -> PyResult<Vec<Group>> {
 }
 
 /// What `work` returns; done here if it is small, else on a thread that Ctrl-C stops.
-fn finished<R: Send + 'static>(
+pub(crate) fn finished<R: Send + 'static>(
     py: Python<'_>,
     small: bool,
     work: impl FnOnce(&Cancel) -> Result<R, Error> + Send + 'static,

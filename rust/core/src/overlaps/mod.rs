@@ -1,0 +1,9 @@
+//! Overlaps of many states with many: states encoded once and packed, their overlaps pair by pair.
+
+mod encode;
+mod pairs;
+mod states;
+
+pub use encode::{EncodeJob, Encoded};
+pub use pairs::log_overlaps;
+pub use states::{EncodedState, EncodedStates, Entries};
