@@ -1,15 +1,18 @@
 """The fidelity kernel against statevectors, and what it refuses."""
 
 import copy
+import dataclasses
+import multiprocessing
 import pickle
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pennylane as qml
 import pytest
 
 import bondline
-from bondline import InputError
-from bondline.kernels import EncodedSet, FidelityKernel, ProjectedKernel
+from bondline import InputError, _core
+from bondline.kernels import EncodedSet, FidelityKernel, ProjectedKernel, tile_rows
 
 WIRES = 5
 X = np.random.default_rng(3).uniform(-1, 1, (7, WIRES))
@@ -44,6 +47,17 @@ def trained(x, angles, scale):
         qml.CNOT([wire, wire + 1])
 
 
+def reordering(x):
+    """End in an order of sites that depends on the row."""
+    near, far = ((0, 1), (2, 4)) if x[0] > 0 else ((0, 2), (1, 3))
+    for wire in range(WIRES):
+        qml.RY(x[wire], wires=wire)
+    for _ in range(2):
+        for pair in (near, (near[0], 4), (0, 3), far, (1, 4)):
+            qml.IsingXX(x[pair[0]] + 0.3, wires=pair)
+        qml.SWAP(far)
+
+
 def far_apart(x):
     qml.RX(x[0], 0)
     qml.Hadamard(4)
@@ -57,6 +71,7 @@ MAPS = {
     "branching": branching,
     "amplitudes": lambda x: qml.AmplitudeEmbedding(x, wires=range(3), pad_with=0.3, normalize=True),
     "far apart": far_apart,
+    "reordering": reordering,
 }
 
 
@@ -98,6 +113,41 @@ def test_the_report_says_how_rows_were_encoded():
 def test_fifty_rows_on_sixty_wires():
     data = np.random.default_rng(77).uniform(0, 0.2, size=(50, 60))
     assert abs(FidelityKernel(zz_map, 60).matrix(data[:2])[0, 1] - 0.2770779096) < 1e-9
+
+
+@pytest.mark.parametrize("ordering", ["auto", "given"])
+def test_sites_are_in_one_order(ordering):
+    kernel = FidelityKernel(reordering, WIRES, ordering=ordering)
+    circuits = kernel._encoder.maker.circuits(X, ())
+    settings = kernel.config.engine_settings()
+    orders = {
+        tuple(_core.encode(group, settings)[1].wire_of_site.tolist())
+        for group, _ in circuits.groups(0, len(X))
+    }
+    assert len(orders) == 2  # what makes this a test
+    np.testing.assert_allclose(kernel(X, Y), exact(reordering, X, Y), atol=1e-9)
+    assert kernel.prepare(X).wire_of_site == tuple(range(WIRES))
+
+
+def test_states_too_large_for_memory_are_made_by_tile_rows(tmp_path, monkeypatch):
+    written = []
+    write = tile_rows.Spill.write
+    monkeypatch.setattr(
+        tile_rows.Spill, "write", lambda own, states: written.append(1) or write(own, states)
+    )
+    data = np.random.default_rng(5).uniform(0, 1, (60, 12))
+    others = np.random.default_rng(6).uniform(0, 1, (20, 12))
+    large = FidelityKernel(zz_map, 12)
+    size = large.prepare(data).states.nbytes
+    small = FidelityKernel(zz_map, 12, memory_limit=size // 2)
+    expected = large.matrix(data)
+    assert not written
+    np.testing.assert_array_equal(small.matrix(data, checkpoint=tmp_path / "run"), expected)
+    assert written
+    np.testing.assert_array_equal(large.matrix(data, checkpoint=tmp_path / "run"), expected)
+    np.testing.assert_array_equal(small.matrix(data, others), large.matrix(data, others))
+    with pytest.raises(bondline.ResourceError, match="tile by tile"):
+        small.prepare(data)
 
 
 def test_params_of_the_constructor_and_of_the_call():
@@ -153,6 +203,26 @@ def test_sets_of_another_kernel_are_refused():
     kernel = FidelityKernel(trained, WIRES, params=(np.ones(WIRES), 1.0))
     with pytest.raises(InputError, match="other trainable parameters"):
         kernel.matrix(kernel.prepare(X), Y, params=(np.zeros(WIRES), 1.0))
+
+
+def test_sets_with_sites_in_another_order_are_refused():
+    kernel = FidelityKernel(far_apart, WIRES, ordering="given")
+    found = kernel.prepare(X)
+    assert found.wire_of_site != tuple(range(WIRES))
+    np.testing.assert_array_equal(kernel.matrix(found, Y), kernel.matrix(X, Y))
+    other = dataclasses.replace(found, wire_of_site=tuple(range(WIRES)))
+    with pytest.raises(InputError, match="sites in other orders"):
+        kernel.matrix(other, Y)
+
+
+def test_states_travel_to_processes():
+    kernel = FidelityKernel(zz_map, 12)
+    data = np.random.default_rng(5).uniform(0, 1, (40, 12))
+    expected = kernel.matrix(data)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        found = kernel.matrix(data, executor=pool, progress=False)
+    np.testing.assert_array_equal(found, expected)
 
 
 def measures(x):

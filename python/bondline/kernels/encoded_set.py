@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from bondline import _core
 from bondline.errors import InputError
 from bondline.kernels.fingerprint import Fingerprint
 from bondline.kernels.report import EncodingReport
-from bondline.kernels.states import EncodedStates
 
 FORMAT: Final = "bondline encoded set"
 VERSION: Final = 1
@@ -38,11 +38,17 @@ class EncodedSet:
     mark : Fingerprint
         Of feature map and settings.
     report : EncodingReport
+    wire_of_site : tuple of int
+        Positions of the wires, in the order in which the states have their sites.
+    data : str
+        Digest of the rows.
     """
 
-    states: EncodedStates
+    states: _core.EncodedStates
     mark: Fingerprint
     report: EncodingReport
+    wire_of_site: tuple[int, ...]
+    data: str
 
     @property
     def fingerprint(self) -> str:
@@ -89,6 +95,8 @@ class EncodedSet:
             "version": VERSION,
             "mark": asdict(self.mark),
             "report": self.report.to_dict(),
+            "wire_of_site": list(self.wire_of_site),
+            "data": self.data,
         }
         header["sha256"] = _checksum(header, bonds, entries)
         text = np.frombuffer(json.dumps(header).encode("utf-8"), dtype=np.uint8)
@@ -143,9 +151,11 @@ class EncodedSet:
         if header.pop("sha256", None) != _checksum(header, bonds, entries):
             raise InputError(f"{source} was altered after it was written: its checksum differs.")
         return EncodedSet(
-            EncodedStates.from_parts(bonds, entries),
+            _core.EncodedStates.from_parts(bonds, entries),
             Fingerprint(**header["mark"]),
             EncodingReport.from_dict(header["report"]),
+            tuple(header["wire_of_site"]),
+            header["data"],
         )
 
 

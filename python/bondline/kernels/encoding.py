@@ -1,219 +1,195 @@
-"""Rows of data → states: recorded once where the map allows it, else row by row."""
+"""Rows of data → states, a block at a time: all of them, or some when they are needed."""
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-import pennylane as qml
 from numpy.typing import NDArray
 
+from bondline import _core
 from bondline.circuits.group import Group
 from bondline.circuits.lowered import Circuit
-from bondline.compiling.arguments import UnknownArgument, arguments_of, joined, plain
-from bondline.compiling.capture import Captured, NotCaptured, capture
-from bondline.compiling.compiled import STRUCTURES
-from bondline.errors import InputError, LowFidelityError, LowFidelityWarning
+from bondline.config import MpsConfig
+from bondline.errors import InternalError, LowFidelityError, LowFidelityWarning
 from bondline.kernels.feature_map import FeatureMap
-from bondline.kernels.fingerprint import Fingerprint, digest, settings_of
+from bondline.kernels.fingerprint import digest
 from bondline.kernels.report import EncodingReport
-from bondline.kernels.states import EncodedStates, encode
+from bondline.kernels.row_circuits import CircuitMaker, RowCircuits, Rows
 from bondline.measurements.results import State
 from bondline.reports.account import Account
 from bondline.reports.verdict import find_losses, message
 from bondline.reports.warnings_once import GivenOnce, user_stacklevel
-
-_BLOCK_NUMBERS: Final = 2**22
-"""Numbers of a formula that are computed at once: 32 MiB."""
-_BLOCK_ROWS: Final = 512
-_TAPES: Final = 128
-"""Circuits of PennyLane that are held at once."""
-_AGREEMENT: Final = 1e-9
-_PROBES: Final = 4
-
-Rows = NDArray[np.float64]
-Block = tuple[Group, NDArray[np.intp]]
+from bondline.states.engine import TENSORS, Tensors
 
 
 @dataclass(slots=True, eq=False)
 class Encoder:
-    """Turns rows into circuits of few structures, and these into states.
+    """Turns rows into states.
 
     Attributes
     ----------
     map : FeatureMap
+    maker : CircuitMaker
     """
 
     map: FeatureMap
-    _known: dict[Any, Captured | str] = field(default_factory=dict)
+    maker: CircuitMaker = field(init=False)
     _given: GivenOnce = field(default_factory=GivenOnce)
 
-    def blocks(
-        self, rows: Rows, params: Sequence[Any]
-    ) -> tuple[Iterator[Block], str | None, Fingerprint]:
-        """Return groups with the rows they hold, why they were not recorded, and a fingerprint."""
-        params = tuple(map(plain, params))
-        chosen = sorted({0, len(rows) // 2, len(rows) - 1})
-        own = [self.map.lowered(rows[place : place + 1], params).groups[0] for place in chosen]
-        captured = self._captured(rows[0], params)
-        if isinstance(captured, Captured):
-            if self._agrees(captured, rows[chosen], params, own):
-                mark = self._fingerprint(_formula_digest(captured), rows.shape[1], params)
-                return self._recorded(captured, rows, params), None, mark
-            captured = "its circuit differs from the recorded one"
-        again = [self.map.lowered(rows[place : place + 1], params).groups[0] for place in chosen]
-        if not all(map(_alike, own, again)):
-            raise InputError(
-                "The feature map makes another circuit of the same row at every call. A kernel "
-                "needs a map that depends on its row alone: take the random numbers out of it."
-            )
-        mark = self._fingerprint(self._probed(rows.shape[1], params), rows.shape[1], params)
-        return self._row_by_row(rows, params), captured, mark
+    def __post_init__(self) -> None:
+        self.maker = CircuitMaker(self.map)
 
-    def states(
-        self, rows: Rows, params: Sequence[Any]
-    ) -> tuple[EncodedStates, EncodingReport, Fingerprint]:
-        """Return the states of rows, in their order."""
-        blocks, reason, mark = self.blocks(rows, params)
-        found, places, accounts, structures = [], [], [], set()
-        config = self.map.device.config
-        settings = config.engine_settings()
-        worst: tuple[float, str] | None = None
-        for group, own in blocks:
-            states, result = encode(group, settings)
-            account = Account.of(result)
-            worst = _worse(worst, self._loss(account, own))
-            found.append(states)
-            places.append(own)
-            structures.add(digest(repr(group.structure())))
-            accounts.append(
-                (
-                    account.fidelity(),
-                    account.discarded.sum(axis=1),
-                    account.largest_bond.max(),
-                    account.saturated.any(axis=0),
-                )
-            )
-        self._judge(worst, mark)
-        order = np.argsort(np.concatenate(places), kind="stable")
-        together = EncodedStates.concatenate(found)
-        if not np.array_equal(order, np.arange(len(order))):
-            together = together.taken(order)
-        report = EncodingReport(
-            "recorded once" if reason is None else "row by row",
-            reason,
-            len(structures),
-            np.concatenate([part[0] for part in accounts])[order],
-            np.concatenate([part[1] for part in accounts])[order],
-            int(max(part[2] for part in accounts)),
-            int(np.logical_or.reduce([part[3] for part in accounts]).sum()),
-        )
-        return together, report, mark
-
-    # What is recorded
-
-    def _captured(self, row: Rows, params: Sequence[Any]) -> Captured | str:
-        found: Captured | str = ""
-        for integers in (True, False):
-            try:
-                arguments = arguments_of((row, *params), {}, integers=integers)
-            except UnknownArgument as error:
-                return str(error)
-            key = (integers, arguments.key)
-            if key not in self._known:
-                qnode = qml.QNode(self.map.circuit, self.map.device, diff_method=None)
-                try:
-                    self._known[key] = capture(qnode, self.map.device, arguments)
-                except NotCaptured as error:
-                    self._known[key] = str(error)
-            found = self._known[key]
-            if len(self._known) > STRUCTURES:
-                del self._known[next(iter(self._known))]
-            if isinstance(found, Captured):
-                break
-        return found
-
-    def _recorded(self, captured: Captured, rows: Rows, params: Sequence[Any]) -> Iterator[Block]:
-        size = max(1, min(_BLOCK_ROWS, _BLOCK_NUMBERS // max(1, len(captured.formula.constants))))
-        for start in range(0, len(rows), size):
-            part = rows[start : start + size]
-            yield self._group(captured, part, params), np.arange(start, start + len(part))
-
-    def _group(self, captured: Captured, rows: Rows, params: Sequence[Any]) -> Group:
-        rest = joined(_numbers(captured, params))
-        inputs = np.concatenate([rows, np.broadcast_to(rest, (len(rows), len(rest)))], axis=1)
-        parameters = captured.formula.of_rows(inputs)[:, 0]
-        if not np.isfinite(parameters).all():
-            row = int(np.argwhere(~np.isfinite(parameters))[0][0])
-            raise InputError(f"The feature map makes an angle of row {row} that is not finite.")
-        return replace(captured.lowered.groups[0], parameters=np.ascontiguousarray(parameters))
-
-    def _agrees(
-        self, captured: Captured, rows: Rows, params: Sequence[Any], own: Sequence[Group]
-    ) -> bool:
-        found = self._group(captured, rows, params)
-        return all(
-            _alike(replace(found, parameters=found.parameters[place : place + 1]), expected)
-            for place, expected in enumerate(own)
-        )
-
-    # Row by row
-
-    def _row_by_row(self, rows: Rows, params: Sequence[Any]) -> Iterator[Block]:
-        for start in range(0, len(rows), _TAPES):
-            lowered = self.map.lowered(rows[start : start + _TAPES], params)
-            for place, group in enumerate(lowered.groups):
-                own = [at for at, found in enumerate(lowered.circuits) if found.group == place]
-                yield group, start + np.array(own, dtype=np.intp)
-
-    def _probed(self, features: int, params: Sequence[Any]) -> str:
-        """Digest the circuits of a few rows that are always the same."""
-        parts: list[Any] = []
-        for row in np.random.default_rng(0).uniform(-1.0, 1.0, (_PROBES, features)):
-            try:
-                (group,) = self.map.lowered(row[None], params).groups
-            except Exception as error:  # a map may refuse such rows
-                parts.append(type(error).__name__)
-                continue
-            numbers = [f"{number:.9e}" for number in group.parameters.ravel()]
-            parts += [repr(group.structure()), " ".join(numbers)]
-        return digest(*parts)
-
-    def _fingerprint(self, circuit: str, features: int, params: Sequence[Any]) -> Fingerprint:
+    def encoding(self, rows: Rows, params: Sequence[Any]) -> Encoding:
+        """Return the encoding of a data set, nothing of which is evolved yet."""
+        circuits = self.maker.circuits(rows, params)
         device = self.map.device
-        own = [np.asarray(leaf) for leaf in arguments_of(params, {}, integers=True).leaves]
-        values = [repr(part.tolist()) if part.dtype == object else part for part in own]
-        return Fingerprint(
-            circuit,
-            digest(*values),
-            digest(repr(device.wires.tolist())) + f" ({len(device.wires)})",
-            features,
-            settings_of(device.config),
+        return Encoding(circuits, device.config, tuple(device.wires), self._given)
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """What a report keeps of a block."""
+
+    rows: NDArray[np.intp]
+    fidelity: NDArray[np.float64]
+    discarded: NDArray[np.float64]
+    largest_bond: int
+    saturated: NDArray[np.bool_]
+
+
+@dataclass(slots=True, eq=False)
+class Encoding:
+    """The states of one data set, while they are made.
+
+    Attributes
+    ----------
+    circuits : RowCircuits
+    config : MpsConfig
+    wires : tuple of hashable
+    wire_of_site : tuple of int or None
+        Order of the sites, the same in all states; None before the first.
+    """
+
+    circuits: RowCircuits
+    config: MpsConfig
+    wires: tuple[Any, ...]
+    _given: GivenOnce
+    wire_of_site: tuple[int, ...] | None = None
+    _figures: list[_Figures] = field(default_factory=list)
+    _structures: set[str] = field(default_factory=set)
+
+    def states(self, start: int, stop: int, budget: int | None = None) -> Any:
+        """Return the states of some rows.
+
+        Parameters
+        ----------
+        start, stop : int
+        budget : int, optional
+            Bytes that they may take.
+
+        Returns
+        -------
+        EncodedStates or None
+            None as soon as they are seen to take more.
+        """
+        found, places, worst, done, held = [], [], None, 0, 0
+        size = stop - start
+        if budget is not None and self._largest() * size > budget:
+            size = 1  # one row tells how many to evolve at once
+        while done < stop - start:
+            first = start + done
+            for group, own in self.circuits.groups(first, min(stop, first + size)):
+                states, result = self._encoded(group)
+                account = Account.of(result)
+                worst = _worse(worst, self._loss(account, own))
+                self._note(group, account, own)
+                found.append(states)
+                places.append(own)
+                done, held = done + len(own), held + states.nbytes
+                if budget is not None and held * (stop - start) > budget * done:
+                    return None
+            size = max(1, (budget or 0) * done // (4 * held))
+        self._judge(worst)
+        order = np.argsort(np.concatenate(places), kind="stable")
+        together = _core.EncodedStates.concatenate(found)
+        if np.array_equal(order, np.arange(len(order))):
+            return together
+        return _core.EncodedStates.concatenate([together.rows(row, row + 1) for row in order])
+
+    def report(self) -> EncodingReport:
+        """Return what the rows encoded so far lost."""
+        order = np.argsort(np.concatenate([part.rows for part in self._figures]), kind="stable")
+        return EncodingReport(
+            "recorded once" if self.circuits.reason is None else "row by row",
+            self.circuits.reason,
+            len(self._structures),
+            np.concatenate([part.fidelity for part in self._figures])[order],
+            np.concatenate([part.discarded for part in self._figures])[order],
+            max(part.largest_bond for part in self._figures),
+            int(np.logical_or.reduce([part.saturated for part in self._figures]).sum()),
         )
 
-    # What was lost
+    def _largest(self) -> float:
+        """Bytes of the largest state that the settings allow."""
+        bond = self.config.engine_settings().max_bond_dim
+        return math.inf if bond is None else 32.0 * len(self.wires) * bond**2
+
+    def _encoded(self, group: Group) -> tuple[_core.EncodedStates, _core.GroupResult]:
+        settings = self.config.engine_settings()
+        states, result = _core.encode(group, settings)
+        order = tuple(result.wire_of_site.tolist())
+        if self.circuits.reason is not None and order != tuple(range(len(order))):
+            # Other structures may end in other orders; tensors that are read are in that of wires.
+            (result,) = _core.run([replace(group, requests=TENSORS)], settings)
+            assert result.tensors is not None  # asked for
+            states = _packed(result.tensors, np.dtype(self.config.c_dtype))
+            order = tuple(range(len(order)))
+        if self.wire_of_site not in (None, order):
+            raise InternalError("Two circuits of one structure have their sites in two orders.")
+        self.wire_of_site = order
+        return states, result
+
+    def _note(self, group: Group, account: Account, own: NDArray[np.intp]) -> None:
+        self._structures.add(digest(repr(group.structure())))
+        self._figures.append(
+            _Figures(
+                own,
+                account.fidelity(),
+                account.discarded.sum(axis=1),
+                int(account.largest_bond.max()),
+                np.atleast_1d(account.saturated.any(axis=0)),
+            )
+        )
 
     def _loss(self, account: Account, own: NDArray[np.intp]) -> tuple[float, str] | None:
-        device = self.map.device
         rows = len(account.norm)
-        circuit = Circuit(0, slice(0, rows), rows, (State(),), tuple(device.wires))
-        finding = find_losses([circuit], [account], device.config)
+        circuit = Circuit(0, slice(0, rows), rows, (State(),), self.wires)
+        finding = find_losses([circuit], [account], self.config)
         if finding is None:
             return None
-        text = message(finding, [circuit], [account], device.config).partition(": ")[2]
+        text = message(finding, [circuit], [account], self.config).partition(": ")[2]
         return finding.fidelity, f"The state of row {own[finding.row]}: {text}"
 
-    def _judge(self, worst: tuple[float, str] | None, mark: Fingerprint) -> None:
-        config = self.map.device.config
-        if worst is None or config.on_low_fidelity == "ignore":
+    def _judge(self, worst: tuple[float, str] | None) -> None:
+        if worst is None or self.config.on_low_fidelity == "ignore":
             return
-        if config.on_low_fidelity == "raise":
+        if self.config.on_low_fidelity == "raise":
             raise LowFidelityError(worst[1])
-        if self._given.first(mark.digest()):
+        if self._given.first(self.circuits.mark.digest()):
             warnings.warn(worst[1], LowFidelityWarning, stacklevel=user_stacklevel())
+
+
+def _packed(tensors: Sequence[Tensors], dtype: np.dtype[Any]) -> _core.EncodedStates:
+    bonds = np.array([[site.shape[2] for site in row[:-1]] for row in tensors], dtype=np.uint32)
+    entries = np.concatenate([site.ravel() for row in tensors for site in row])
+    return _core.EncodedStates.from_parts(
+        bonds.reshape(len(tensors), -1), entries.astype(dtype, copy=False)
+    )
 
 
 def _worse(
@@ -222,30 +198,3 @@ def _worse(
     if one is None or other is None:
         return one or other
     return min(one, other)
-
-
-def _numbers(captured: Captured, params: Sequence[Any]) -> list[Any]:
-    """Return the parameters that were recorded as numbers: integers may be structure."""
-    for integers in (True, False):
-        found = arguments_of(params, {}, integers=integers).numbers()
-        if tuple(map(np.shape, found)) == captured.shapes[1:]:
-            return found
-    return []
-
-
-def _alike(one: Group, other: Group) -> bool:
-    return (
-        one.structure() == other.structure()
-        and one.parameters.shape == other.parameters.shape
-        and np.allclose(one.parameters, other.parameters, rtol=_AGREEMENT, atol=_AGREEMENT)
-        and np.array_equal(one.matrices, other.matrices)
-    )
-
-
-def _formula_digest(captured: Captured) -> str:
-    formula = captured.formula
-    group = captured.lowered.groups[0]
-    parts: list[Any] = [repr(group.structure()), group.matrices, formula.constants]
-    for step in formula.steps:
-        parts += [step.function, step.results, *step.operands]
-    return digest(*parts, formula.results)

@@ -13,8 +13,8 @@ from bondline.kernels.data import as_rows
 from bondline.kernels.encoded_set import EncodedSet
 from bondline.kernels.fingerprint import digest
 from bondline.kernels.kernel import MapKernel
-from bondline.kernels.states import log_overlaps
-from bondline.kernels.tiles import overlap_matrix
+from bondline.kernels.side import Side, encoded_set
+from bondline.kernels.tiles import memory_budget, overlap_matrix
 
 
 class FidelityKernel(MapKernel):
@@ -82,9 +82,17 @@ class FidelityKernel(MapKernel):
         Returns
         -------
         EncodedSet
+
+        Raises
+        ------
+        InputError
+            If data are not finite or empty, or the feature map does what it may not.
+        ResourceError
+            If the states do not fit ``memory_limit``; :meth:`matrix` of the rows needs less.
         """
-        states, report, mark = self._encoder.states(as_rows(X, "X"), self._given(params))
-        return EncodedSet(states, mark, report)
+        rows = as_rows(X, "X")
+        budget = memory_budget((0, 0), self.config.memory_limit)
+        return encoded_set(self._encoder, rows, self._given(params), budget)
 
     def log_matrix(
         self, X: Any, Y: Any = None, *, params: Any = None, **run: Any
@@ -120,12 +128,18 @@ class FidelityKernel(MapKernel):
             Y = as_rows(Y, "Y", features)
             if not isinstance(X, EncodedSet) and np.array_equal(X, Y):
                 Y = None
-        bra = X if isinstance(X, EncodedSet) else self.prepare(X, params=params)
-        self._require_own(bra, X, params)
-        if Y is None or Y is X:
-            return self._overlaps(bra, None, run)
-        ket = Y if isinstance(Y, EncodedSet) else self.prepare(Y, params=params)
-        ket.require_like(bra.mark, "the other set")
+        unknown = sorted(set(run) - {"checkpoint", "executor", "progress"})
+        if unknown:
+            raise TypeError(
+                f"matrix takes X, Y, params, checkpoint, executor and progress, not {unknown}."
+            )
+        other = X if Y is None else Y
+        budget = memory_budget((len(X), len(other)), self.config.memory_limit)
+        given = self._given(params)
+        if other is X:
+            return self._overlaps(self._side(X, given, budget), None, run)
+        bra, ket = (self._side(rows, given, budget // 2) for rows in (X, other))
+        ket.require_overlaps(bra)
         return self._overlaps(bra, ket, run)
 
     def matrix(
@@ -151,43 +165,35 @@ class FidelityKernel(MapKernel):
         -----
         Values below 1e-308 underflow to zero; :meth:`log_matrix` has them.
         """
-        found: NDArray[np.float64] = np.exp(self.log_matrix(X, Y, params=params, **run))
-        return found
+        found = self.log_matrix(X, Y, params=params, **run)
+        return np.exp(found, out=found)  # a matrix may be what fills the memory
 
     def __call__(self, X: Any, Y: Any = None) -> NDArray[np.float64]:
         """Return the kernel matrix, as scikit-learn calls kernels."""
         return self.matrix(X, Y)
 
-    def _overlaps(
-        self, bra: EncodedSet, ket: EncodedSet | None, run: dict[str, Any]
-    ) -> NDArray[np.float64]:
-        unknown = sorted(set(run) - {"checkpoint", "executor", "progress"})
-        if unknown:
-            raise TypeError(
-                f"matrix takes X, Y, params, checkpoint, executor and progress, not {unknown}."
-            )
-        sets = [bra] if ket is None else [bra, ket]
-        identity = {}
-        if run.get("checkpoint") is not None:
-            identity["feature map and settings"] = bra.fingerprint
-            identity["data set"] = digest(*[part for own in sets for part in own.states.parts()])
+    def _side(self, given: Any, params: tuple[Any, ...], budget: int) -> Side:
+        if not isinstance(given, EncodedSet):
+            return Side.of_rows(self._encoder, given, params, budget)
+        # The circuit of any row has the fingerprint; few sets are given, and a row takes no time.
+        row = np.random.default_rng(0).uniform(0.1, 0.9, (1, given.mark.features))
+        try:
+            mark = self._encoder.maker.circuits(row, params).mark
+        except InputError:  # a map that refuses such a row: nothing to compare with
+            mark = given.mark
+        given.require_like(mark, "this kernel")
+        return Side.of_set(given)
+
+    def _overlaps(self, bra: Side, ket: Side | None, run: dict[str, Any]) -> NDArray[np.float64]:
+        identity = {
+            "feature map and settings": bra.mark.digest(),
+            "data set": digest(*[side.data for side in (bra, ket) if side is not None]),
+        }
         return overlap_matrix(
             bra.states,
             None if ket is None else ket.states,
             threads=self.config.threads,
-            identity=identity or "",
+            identity=identity,
             memory_limit=self.config.memory_limit,
-            overlaps=log_overlaps,
             **run,
         )
-
-    def _require_own(self, found: EncodedSet, given: Any, params: Any) -> None:
-        if found is not given:
-            return
-        # The circuit of any row has the fingerprint; few sets are given, and a row takes no time.
-        row = np.random.default_rng(0).uniform(0.1, 0.9, (1, found.mark.features))
-        try:
-            _, _, mark = self._encoder.blocks(row, self._given(params))
-        except InputError:
-            return  # a map that refuses such a row: nothing to compare with
-        found.require_like(mark, "this kernel")

@@ -86,9 +86,9 @@ class ProjectedKernel(MapKernel):
             tuple(range(start, start + self.locality)) for start in range(count - self.locality + 1)
         ]
         requests = replace(TENSORS, tensors=False, densities=tuple(places))
-        blocks, _, _ = self._encoder.blocks(rows, self._given(params))
+        circuits = self._encoder.maker.circuits(rows, self._given(params))
         found = np.empty((len(rows), len(places) * 4**self.locality))
-        for group, own in blocks:
+        for group, own in circuits.groups(0, len(rows)):
             (result,) = _core.run(
                 [replace(group, requests=requests)], self.config.engine_settings()
             )

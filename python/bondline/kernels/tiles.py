@@ -145,7 +145,7 @@ def overlap_tiles(
             raise InputError(f"{name} must be at least 1 or None, got {value}.")
     crew = (Here if executor is None else _there(executor))(overlaps or _engine, threads)
     shape = (bra.n_points, (bra if ket is None else ket).n_points)
-    budget = _budget(shape, memory_limit)
+    budget = memory_budget(shape, memory_limit)
 
     def chosen() -> int:
         return tile or _choose(bra, ket, budget, crew.workers)
@@ -190,16 +190,31 @@ def overlap_tiles(
 
 def _engine(bra: Any, ket: Any, threads: int | None) -> NDArray[np.float64]:
     """Call the engine; by name, so that it travels to workers."""
-    engine: Any = _core
-    found: NDArray[np.float64] = engine.log_overlaps(bra, ket, threads)
-    return found
+    return _core.log_overlaps(bra, ket, threads)
 
 
 def _there(executor: Any) -> Callable[[Overlaps, int | None], There]:
     return lambda overlaps, threads: There(overlaps, threads, executor)
 
 
-def _budget(shape: tuple[int, int], memory_limit: int | None) -> int:
+def memory_budget(shape: tuple[int, int], memory_limit: int | None) -> int:
+    """Return the bytes that a matrix leaves to states.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    memory_limit : int or None
+        None is 0.8 of what is free.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ResourceError
+        If the matrix does not fit by itself.
+    """
     limit = int(_MEMORY_SHARE * available_memory()) if memory_limit is None else memory_limit
     needed = 8 * math.prod(shape)
     if needed > limit:
