@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bondline.reports.plain import plain
 from bondline.reports.verdict import ranges
 
 _ROUNDING: Final = 1e-25
@@ -167,7 +168,7 @@ class Report:
         >>> json.loads(json.dumps(dev.reports[0].to_dict()))["largest_bond"]
         1
         """
-        found = {name: _plain(getattr(self, name)) for name in self.__slots__}
+        found = {name: plain(getattr(self, name)) for name in self.__slots__}
         return {**found, "total_discarded": self.total_discarded}
 
     def __repr__(self) -> str:
@@ -261,16 +262,6 @@ class Report:
 
 def _counted(count: int, one: str, several: str) -> str:
     return f"{count} {one if count == 1 else several}"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, Mapping):
-        return {str(name): _plain(entry) for name, entry in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _size(count: float) -> str:
