@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::error::{Error, Result};
-use crate::linalg::{ThinQr, Workspace, matrix, matrix_mut, thin_qr, times};
+use crate::linalg::{ThinQr, Workspace, matrix, matrix_mut, nearly_orthogonal_qr, times};
 use crate::mps::evolve::Ledger;
 use crate::mps::span::{Course, Span, StepRunner};
 use crate::mps::two_site::rounded_norm;
@@ -30,8 +30,25 @@ enum Heading {
     Right,
 }
 
-/// Applies the steps of `range` to a canonical `state`, in another order than theirs where they commute
-/// by acting on different sites. The state is then of mixed form: it has to be swept.
+impl Heading {
+    fn turned(self) -> Self {
+        match self {
+            Self::Left => Self::Right,
+            Self::Right => Self::Left,
+        }
+    }
+
+    /// Where the centre comes to a step, and where the step leaves it.
+    fn way_through(self, sites: &Range<usize>) -> (usize, usize) {
+        match self {
+            Self::Left => (sites.end - 1, sites.start),
+            Self::Right => (sites.start, sites.end - 1),
+        }
+    }
+}
+
+/// Applies the steps of `range` to `state`, in another order than theirs where they commute by acting on
+/// different sites. The state is then of mixed form: it has to be swept.
 ///
 /// # Errors
 /// Those of [`StepRunner::run`] and [`Ledger::end_level`].
@@ -44,6 +61,10 @@ pub(super) fn evolve_around_centre<T: Scalar>(
 ) -> Result<()> {
     let mut agenda = Agenda::new(steps, range, state.n_sites());
     let mut workspace = Workspace::default();
+    // What was discarded has left the tensors not quite orthonormal.
+    for site in (0..state.n_sites() - 1).rev() {
+        pass(state, course, (site, Heading::Left), &mut workspace, (runner, &mut *ledger))?;
+    }
     let (mut centre, mut heading) = (0, Heading::Right);
     loop {
         while let Some(index) = agenda.one_site.pop_front() {
@@ -53,20 +74,12 @@ pub(super) fn evolve_around_centre<T: Scalar>(
             }
             agenda.finish(index);
         }
-        let next = agenda.next(centre, heading).or_else(|| {
-            heading = match heading {
-                Heading::Left => Heading::Right,
-                Heading::Right => Heading::Left,
-            };
-            agenda.next(centre, heading)
-        });
-        let Some(index) = next else { break };
+        let Some(index) = agenda.next_or_turn(centre, &mut heading) else { break };
         let sites = steps[index].sites();
-        let entry = if heading == Heading::Right { sites.start } else { sites.end - 1 };
+        let (entry, exit) = heading.way_through(&sites);
         while centre != entry {
-            runner.cancel.check()?;
             let site = if heading == Heading::Right { centre } else { centre - 1 };
-            pass(state, course, site, heading, &mut workspace)?;
+            pass(state, course, (site, heading), &mut workspace, (runner, &mut *ledger))?;
             centre = if heading == Heading::Right { centre + 1 } else { centre - 1 };
         }
         let outside = state.schmidt[sites.start].clone();
@@ -80,7 +93,7 @@ pub(super) fn evolve_around_centre<T: Scalar>(
         };
         let done = span.put_back(update, false, state, course);
         state.schmidt[sites.start] = outside;
-        centre = if heading == Heading::Right { sites.end - 1 } else { sites.start };
+        centre = exit;
         ledger.note(done, state);
         ledger.end_level()?;
         agenda.finish(index);
@@ -143,6 +156,14 @@ impl<'a> Agenda<'a> {
         sites.for_each(|site| self.look_at(site));
     }
 
+    /// The next step on the way, or else the first one on the way back.
+    fn next_or_turn(&self, centre: usize, heading: &mut Heading) -> Option<usize> {
+        self.next(centre, *heading).or_else(|| {
+            *heading = heading.turned();
+            self.next(centre, *heading)
+        })
+    }
+
     /// The next step on the way, all of whose sites lie at the centre or ahead.
     fn next(&self, centre: usize, heading: Heading) -> Option<usize> {
         match heading {
@@ -160,21 +181,39 @@ impl<'a> Agenda<'a> {
 fn pass<T: Scalar>(
     state: &mut Mps<T>,
     course: &mut Course,
-    site: usize,
-    heading: Heading,
+    (site, heading): (usize, Heading),
     workspace: &mut Workspace,
+    (runner, ledger): (&StepRunner<'_, T>, &mut Ledger<'_, T>),
 ) -> Result<()> {
+    runner.cancel.check()?;
     let (left, right) = (&state.sites[site], &state.sites[site + 1]);
+    let before = left.entries.len() + right.entries.len();
     let passed = if course.pass(site) && T::COMPLEX {
         let (left, right) = (left.cast::<T::RealPart>(), right.cast::<T::RealPart>());
-        let (left, right, log_norm) = pass_in(&left, &right, heading, workspace)?;
-        (left.cast(), right.cast(), log_norm)
+        let Passed { left, right, log_norm, fallbacks } =
+            pass_in(&left, &right, heading, workspace)?;
+        Passed { left: left.cast(), right: right.cast(), log_norm, fallbacks }
     } else {
         pass_in(left, right, heading, workspace)?
     };
-    (state.sites[site], state.sites[site + 1]) = (passed.0, passed.1);
-    state.log_norm_taken_out += passed.2;
+    ledger.note_pass(
+        passed.fallbacks,
+        before,
+        passed.left.entries.len() + passed.right.entries.len(),
+    );
+    (state.sites[site], state.sites[site + 1]) = (passed.left, passed.right);
+    state.log_norm_taken_out += passed.log_norm;
     Ok(())
+}
+
+/// Two tensors when the centre has gone from one to the other.
+struct Passed<T> {
+    left: SiteTensor<T>,
+    right: SiteTensor<T>,
+    /// Logarithm of the squared norm that rounding took.
+    log_norm: f64,
+    /// Factorizations that failed their check before one passed.
+    fallbacks: usize,
 }
 
 fn pass_in<T: Scalar>(
@@ -182,25 +221,24 @@ fn pass_in<T: Scalar>(
     right: &SiteTensor<T>,
     heading: Heading,
     workspace: &mut Workspace,
-) -> Result<(SiteTensor<T>, SiteTensor<T>, f64)> {
+) -> Result<Passed<T>> {
     if heading == Heading::Right {
         return pass_right(left, right, workspace);
     }
-    let (right, left, log_norm) = pass_right(&right.mirrored(), &left.mirrored(), workspace)?;
-    Ok((left.mirrored(), right.mirrored(), log_norm))
+    let passed = pass_right(&right.mirrored(), &left.mirrored(), workspace)?;
+    Ok(Passed { left: passed.right.mirrored(), right: passed.left.mirrored(), ..passed })
 }
 
-/// Splits the centre `m` and lets the tensor right of it be the centre; with the logarithm of the squared
-/// norm that rounding took.
+/// Splits the centre `m` and lets the tensor right of it be the centre.
 fn pass_right<T: Scalar>(
     m: &SiteTensor<T>,
     next: &SiteTensor<T>,
     workspace: &mut Workspace,
-) -> Result<(SiteTensor<T>, SiteTensor<T>, f64)> {
+) -> Result<Passed<T>> {
     let rows = 2 * m.left;
     // M[(l p), r] = Q[(l p), k] · R[k, r]
     let wide: Vec<T::Double> = m.entries.iter().map(|x| x.to_double()).collect();
-    let ThinQr { q, r, .. } = thin_qr(&wide, rows, m.right, workspace)?;
+    let ThinQr { q, r, fallbacks } = nearly_orthogonal_qr(&wide, rows, m.right, workspace)?;
     let kept = rows.min(m.right);
     let mut log_norm = 0.0;
     if T::ROUNDS {
@@ -223,9 +261,76 @@ fn pass_right<T: Scalar>(
         matrix(&next.entries, m.right, 2 * next.right),
     );
     let left = q.into_iter().map(T::from_double).collect();
-    Ok((
-        SiteTensor { left: m.left, right: kept, entries: left },
-        SiteTensor { left: kept, right: next.right, entries },
+    Ok(Passed {
+        left: SiteTensor { left: m.left, right: kept, entries: left },
+        right: SiteTensor { left: kept, right: next.right, entries },
         log_norm,
-    ))
+        fallbacks,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bonds that the centre passes between steps, those that were done on the way, and turns.
+    fn journey(steps: &[Step], n: usize) -> (usize, Vec<usize>, usize) {
+        let mut agenda = Agenda::new(steps, 0..steps.len(), n);
+        let (mut centre, mut heading) = (0, Heading::Right);
+        let (mut passed, mut done, mut turns) = (0, Vec::new(), 0);
+        let mut last = heading;
+        while let Some(index) = agenda.next_or_turn(centre, &mut heading) {
+            let (entry, exit) = heading.way_through(&steps[index].sites());
+            passed += entry.abs_diff(centre);
+            turns += usize::from(heading != last);
+            (centre, last) = (exit, heading);
+            done.push(index);
+            agenda.finish(index);
+        }
+        assert_eq!(agenda.left, 0);
+        (passed, done, turns)
+    }
+
+    fn pair(site: usize) -> Step {
+        Step { site, gate: StepGate::Two([crate::scalar::C64::ZERO; 16], 4), limit: None }
+    }
+
+    fn bricks(n: usize, depth: usize) -> Vec<Step> {
+        (0..depth).flat_map(|layer| (layer % 2..n - 1).step_by(2).map(pair)).collect()
+    }
+
+    #[test]
+    fn a_layer_costs_no_more_than_one_way_along_the_chain() {
+        for (n, depth) in [(2, 5), (3, 4), (100, 7), (1000, 6)] {
+            let (passed, done, turns) = journey(&bricks(n, depth), n);
+            assert!(passed <= n * depth && turns <= depth, "{n}: {passed} passed, {turns} turns");
+            assert_eq!(done.len(), bricks(n, depth).len());
+        }
+    }
+
+    #[test]
+    fn ladders_along_the_way_need_no_other_moves() {
+        let n = 1000;
+        let ladder = || (0..n - 1).map(pair);
+        let (passed, ..) = journey(&ladder().collect::<Vec<_>>(), n);
+        assert_eq!(passed, 0);
+        // Back to the first step of each one after the first.
+        let (passed, _, turns) = journey(&ladder().chain(ladder()).collect::<Vec<_>>(), n);
+        assert!(passed <= n && turns <= 2, "{passed} passed, {turns} turns");
+        let there_and_back: Vec<_> = ladder().chain(ladder().rev()).collect();
+        let (passed, _, turns) = journey(&there_and_back, n);
+        assert!(passed <= 1 && turns == 1, "{passed} passed, {turns} turns");
+    }
+
+    #[test]
+    fn steps_on_a_site_keep_their_order() {
+        let n = 40;
+        let steps: Vec<_> = bricks(n, 9).into_iter().chain((0..n - 1).map(pair)).collect();
+        let (_, done, _) = journey(&steps, n);
+        for site in 0..n {
+            let on_site: Vec<_> =
+                done.iter().filter(|index| steps[**index].sites().contains(&site)).collect();
+            assert!(on_site.is_sorted(), "site {site}");
+        }
+    }
 }

@@ -21,8 +21,8 @@ pub struct Evolution {
     pub cutoff: f64,
     /// Factorization.
     pub method: Method,
-    /// Re-canonicalise once this much weight was discarded, go on around a centre (`centre`), and sweep
-    /// at the end; `None` never.
+    /// Once this much weight was discarded, go on around a centre (`centre`), and re-canonicalise at the
+    /// end; `None` never.
     pub sweep_threshold: Option<f64>,
     /// Most tensor entries that the state may hold.
     pub max_entries: usize,
@@ -149,16 +149,12 @@ pub(crate) fn evolve_on_tape<T: Scalar>(
             ledger.records.drain(..).for_each(|record| tape.push(record));
         }
         if evolution.sweep_threshold.is_some_and(|threshold| ledger.since_sweep > threshold) {
-            ledger.log.methods.add(course.sweep(state, cancel)?);
-            ledger.entries = state.n_entries();
-            ledger.log.sweeps += 1;
             if let (Some(first), Some(last)) = (rest.first(), rest.last()) {
                 let steps = (steps, first.start..last.end);
                 evolve_around_centre(state, &mut course, steps, &runner, &mut ledger)?;
-                ledger.log.methods.add(course.sweep(state, cancel)?);
-                ledger.entries = state.n_entries();
-                ledger.log.sweeps += 1;
             }
+            ledger.log.methods.add(course.sweep(state, cancel)?);
+            ledger.log.sweeps += 1;
             ledger.log.canonical = true;
             break;
         }
@@ -215,6 +211,12 @@ impl<T: Scalar> Ledger<'_, T> {
         }
         self.since_sweep += log.discarded[done.index];
         self.records.extend(done.record);
+    }
+
+    /// That the centre passed a bond, whose tensors had `before` entries and have `after`.
+    pub fn note_pass(&mut self, fallbacks: usize, before: usize, after: usize) {
+        self.log.methods.fallbacks += fallbacks;
+        self.entries = self.entries - before + after;
     }
 
     /// # Errors
