@@ -47,13 +47,13 @@ fn graph_of_cnots(n: usize, hadamards: &[usize], again: usize) -> Circuit {
     [0, 5, 11, 14].iter().for_each(|at| cnot[*at] = one);
     let mut steps: Vec<_> = hadamards
         .iter()
-        .map(|&site| Step { site, gate: StepGate::One([h, h, h, -h]), limit: Some(4) })
+        .map(|&site| Step { site, gate: StepGate::One([h, h, h, -h]), limit: None })
         .collect();
     for _ in 0..again {
         steps.extend((0..n - 1).map(|site| Step {
             site,
             gate: StepGate::Two(cnot, 2),
-            limit: Some(4),
+            limit: None,
         }));
     }
     let levels = (0..steps.len()).map(|at| at..at + 1).collect();
@@ -203,13 +203,13 @@ fn a_bond_of_one_keeps_a_product() -> Result<()> {
 
 #[test]
 fn deep_circuits_do_not_underflow() -> Result<()> {
-    // A norm of about e^-600, far below what single precision holds.
+    // A norm of less than e^-400, far below what single precision holds.
     let (n, depth) = (24, 600);
     let (steps, levels) = brickwall(n, depth, Some(2), 31);
     let (double, _) = run::<C64>(n, &steps, &levels, &evolution(0.0, Some(0.1)))?;
     let (single, _) = run::<C32>(n, &steps, &levels, &evolution(1e-12, Some(0.1)))?;
     let found = log_norm_squared(&double, &Cancel::default())?;
-    assert!(found < -500.0 && found.is_finite(), "{found}");
+    assert!(found < -400.0 && found.is_finite(), "{found}");
     assert!((log_norm_squared(&single, &Cancel::default())? / found - 1.0).abs() < 0.05);
     assert!(single.canonical_error() < 1e-5);
     Ok(())

@@ -39,11 +39,10 @@ impl Heading {
     }
 
     /// Where the centre comes to a step, and where the step leaves it.
-    fn way_through(self, sites: &Range<usize>) -> (usize, usize) {
-        match self {
-            Self::Left => (sites.end - 1, sites.start),
-            Self::Right => (sites.start, sites.end - 1),
-        }
+    fn way_through(self, centre: usize, sites: &Range<usize>) -> (usize, usize) {
+        let (first, last) = (sites.start, sites.end - 1);
+        let exit = if self == Self::Left { first } else { last };
+        (centre.clamp(first, last), exit)
     }
 }
 
@@ -76,7 +75,7 @@ pub(super) fn evolve_around_centre<T: Scalar>(
         }
         let Some(index) = agenda.next_or_turn(centre, &mut heading) else { break };
         let sites = steps[index].sites();
-        let (entry, exit) = heading.way_through(&sites);
+        let (entry, exit) = heading.way_through(centre, &sites);
         while centre != entry {
             let site = if heading == Heading::Right { centre } else { centre - 1 };
             pass(state, course, (site, heading), &mut workspace, (runner, &mut *ledger))?;
@@ -164,16 +163,14 @@ impl<'a> Agenda<'a> {
         })
     }
 
-    /// The next step on the way, all of whose sites lie at the centre or ahead.
+    /// The next step on the way; first the one on the site of the centre, wherever it leads. Steps that
+    /// are ready share no sites, so that all others lie on one side.
     fn next(&self, centre: usize, heading: Heading) -> Option<usize> {
-        match heading {
+        let here = self.queues[centre].last().copied();
+        here.filter(|index| self.ready[self.steps[*index].site] == here).or_else(|| match heading {
             Heading::Right => self.ready[centre..].iter().find_map(|ready| *ready),
-            Heading::Left => {
-                let reached = |index: &usize| self.steps[*index].sites().end <= centre + 1;
-                let behind = self.ready[..=centre].iter().rev();
-                behind.filter_map(|ready| *ready).find(reached)
-            }
-        }
+            Heading::Left => self.ready[..centre].iter().rev().find_map(|ready| *ready),
+        })
     }
 }
 
@@ -280,7 +277,7 @@ mod tests {
         let (mut passed, mut done, mut turns) = (0, Vec::new(), 0);
         let mut last = heading;
         while let Some(index) = agenda.next_or_turn(centre, &mut heading) {
-            let (entry, exit) = heading.way_through(&steps[index].sites());
+            let (entry, exit) = heading.way_through(centre, &steps[index].sites());
             passed += entry.abs_diff(centre);
             turns += usize::from(heading != last);
             (centre, last) = (exit, heading);
@@ -320,6 +317,15 @@ mod tests {
         let there_and_back: Vec<_> = ladder().chain(ladder().rev()).collect();
         let (passed, _, turns) = journey(&there_and_back, n);
         assert!(passed <= 1 && turns == 1, "{passed} passed, {turns} turns");
+    }
+
+    #[test]
+    fn a_long_step_around_the_centre_is_done_where_it_is() {
+        let site = crate::operator::OperatorSite { left: 1, right: 1, blocks: Vec::new() };
+        let operator = crate::operator::ChainOperator { sites: vec![site; 6] };
+        let long = Step { site: 3, gate: StepGate::Chain(operator), limit: None };
+        let (passed, done, _) = journey(&[pair(5), long], 12);
+        assert_eq!((passed, done), (5, vec![0, 1]));
     }
 
     #[test]
