@@ -79,7 +79,10 @@ fn without_a_limit_the_state_is_the_dense_vector() -> Result<()> {
 
 #[test]
 fn fidelity_is_that_of_a_sweep_after_every_level() -> Result<()> {
-    for (n, limit, seed) in [(12, 8, 1), (12, 16, 2), (13, 8, 3), (14, 16, 8)] {
+    let mut found = Vec::new();
+    for (n, limit, seed) in
+        [(12, 8, 1), (12, 8, 2), (12, 16, 2), (13, 8, 3), (13, 16, 4), (14, 16, 8)]
+    {
         for circuit in [brickwall(n, 16, Some(limit), seed), ladders(n, 8, limit)] {
             let (steps, levels) = &circuit;
             let vector = dense(n, steps);
@@ -88,15 +91,19 @@ fn fidelity_is_that_of_a_sweep_after_every_level() -> Result<()> {
             assert_eq!((log.sweeps, log.canonical), (1, true));
             assert!(state.canonical_error() < 1e-12, "{}", state.canonical_error());
             let [never, always] = peers(n, &circuit)?;
-            let found = fidelity(&state);
-            let (least, best) = (fidelity(&never), fidelity(&always));
-            assert!(found > least, "{n} {limit}: {found}, never swept {least}");
-            assert!(found > 0.99 * best, "{n} {limit}: {found}, always swept {best}");
             // The norm is an estimate of the fidelity on random circuits.
-            assert!((norm(&state)? - found).abs() < 0.02, "{} {found}", norm(&state)?);
-            assert!((norm(&never)? - least).abs() < 0.02, "{} {least}", norm(&never)?);
+            for state in [&never, &state] {
+                let (norm, fidelity) = (norm(state)?, fidelity(state));
+                assert!((norm - fidelity).abs() < 0.02, "{norm} {fidelity}");
+            }
+            found.push([&never, &always, &state].map(fidelity));
         }
     }
+    // The order of the cuts decides on some per cent of a small fidelity, one way or the other.
+    let sum = |way: usize| found.iter().map(|fidelity| fidelity[way]).sum::<f64>();
+    let [never, always, around] = [0, 1, 2].map(sum);
+    assert!(around > 1.01 * never && around > 0.99 * always, "{found:?}");
+    assert!(found.iter().all(|[_, always, around]| *around > always - 0.01), "{found:?}");
     Ok(())
 }
 
