@@ -116,7 +116,7 @@ impl<T: Scalar> Row<'_, T> {
         }
         // Only a state that lost nothing is canonical as it is.
         let mut canonical = Cow::Borrowed(&global.state);
-        if requests.has_canonical(n, readout) && global.discarded() > 0.0 {
+        if requests.has_canonical(n, readout) && global.discarded() > 0.0 && !global.log.canonical {
             report.methods.add(canonicalise(canonical.to_mut(), shared.cancel)?);
             report.sweeps += 1;
         }

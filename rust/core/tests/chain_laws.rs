@@ -62,6 +62,22 @@ fn amplitudes<T: Scalar>(state: &Mps<T>) -> Vec<C64> {
 }
 
 #[test]
+fn chain_steps_around_a_centre_are_those_of_the_dense_vector() -> Result<()> {
+    for (n, layers, seed) in [(2, 3, 1), (3, 4, 2), (6, 5, 3), (9, 6, 4), (10, 4, 5)] {
+        let (steps, levels) = circuit(n, layers, None, seed);
+        // Below zero: from the first level on.
+        let (state, log) = run::<C64>(n, &steps, &levels, &evolution(0.0, Some(-1.0)))?;
+        assert_eq!((log.sweeps, log.canonical), (1, true));
+        let pairs = amplitudes(&state).into_iter().zip(dense(n, &steps));
+        let difference = pairs.map(|(x, y)| (x - y).norm()).fold(0.0, f64::max);
+        assert!(difference < 1e-12, "{n}: {difference}");
+        assert!(state.canonical_error() < 1e-12);
+        assert!(log_norm_squared(&state, &Cancel::default())?.abs() < 1e-12);
+    }
+    Ok(())
+}
+
+#[test]
 fn untruncated_chain_steps_are_those_of_the_dense_vector() -> Result<()> {
     for (n, layers, seed) in [(2, 3, 1), (3, 4, 2), (6, 5, 3), (9, 6, 4), (10, 4, 5)] {
         let (steps, levels) = circuit(n, layers, None, seed);

@@ -127,7 +127,7 @@ impl<'a> Gathered<'a> {
             || (whole_wanted
                 && values.requests.has_canonical(values.plan.n_sites(), values.readout));
         let mut canonical = Cow::Borrowed(state);
-        if canonical_wanted && discarded.iter().any(|weight| *weight > 0.0) {
+        if canonical_wanted && !history.loose.is_empty() {
             self.canonicalise(canonical.to_mut(), shared)?;
         }
         if whole_wanted {

@@ -329,7 +329,7 @@ impl<'a, T: Scalar> Walk<'a, T> {
         let mut log = segment.apply(&mut history.state, threshold, left, shared)?;
         history.entries = history.state.n_entries();
         history.losses.add(&log.discarded_on_bond);
-        if log.is_lossy() {
+        if log.is_lossy() && !log.canonical {
             history.loose = Loose::all(plan.n_sites());
         }
         log.peak_entries += self.held;

@@ -3,6 +3,7 @@
 //! Nothing here starts a thread: a step is sequential, so that its bits do not depend on how many
 //! threads run other steps. Factorizations are in double precision and none is trusted unchecked.
 
+mod cholesky_qr;
 mod eigh;
 mod gemm;
 mod qr;
@@ -10,6 +11,7 @@ mod sketch;
 mod svd;
 mod truncate;
 
+pub(crate) use cholesky_qr::nearly_orthogonal_qr;
 pub use eigh::leading_eigenpairs;
 pub use gemm::{
     add_adjoint_times, add_times, add_times_adjoint, adjoint_times, adjoint_times_lower, gram,

@@ -152,7 +152,7 @@ fn length<W: Double>(vector: &[W]) -> f64 {
 }
 
 /// For one fixed random x: `A x = Q (R x)`; for one y: `|Q y| = |y|`. Cost O(rows · cols).
-fn passes<W: Double>(a: &[W], q: &[W], r: &[W], rows: usize, cols: usize) -> bool {
+pub(super) fn passes<W: Double>(a: &[W], q: &[W], r: &[W], rows: usize, cols: usize) -> bool {
     let k = rows.min(cols);
     let mut residual = vec![W::ZERO; rows];
     let mut reduced = vec![W::ZERO; k];

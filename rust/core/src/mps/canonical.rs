@@ -5,7 +5,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::linalg::{
     Cut, Expected, Method, MethodCounts, ThinQr, Truncation, Workspace, matrix, matrix_mut,
-    thin_qr, times, truncate,
+    nearly_orthogonal_qr, times, truncate,
 };
 use crate::mps::{Mps, SiteTensor};
 use crate::scalar::{C64, Double, Scalar};
@@ -108,7 +108,8 @@ pub(crate) fn sweep<T: Scalar>(
             break;
         }
         // M[(k p), r] = Q[(k p), j] · carry'[j, r]
-        let ThinQr { q, r, fallbacks } = thin_qr(&m, 2 * rows, site.right, &mut workspace)?;
+        let ThinQr { q, r, fallbacks } =
+            nearly_orthogonal_qr(&m, 2 * rows, site.right, &mut workspace)?;
         log.methods.fallbacks += fallbacks;
         let kept = (2 * rows).min(site.right);
         left_canonical.push((rows, kept, q));

@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::linalg::{Method, MethodCounts};
+use crate::mps::centre::evolve_around_centre;
 use crate::mps::span::{Course, Done, NewBond, Span, StepRunner};
 use crate::mps::tape::{Record, Tape};
 use crate::mps::two_site::Scratches;
@@ -20,7 +21,8 @@ pub struct Evolution {
     pub cutoff: f64,
     /// Factorization.
     pub method: Method,
-    /// Re-canonicalise whenever this much weight was discarded since the last sweep; `None` never.
+    /// Once this much weight was discarded, go on around a centre (`centre`), and re-canonicalise at the
+    /// end; `None` never.
     pub sweep_threshold: Option<f64>,
     /// Most tensor entries that the state may hold.
     pub max_entries: usize,
@@ -58,6 +60,8 @@ pub struct EvolutionLog {
     pub methods: MethodCounts,
     /// Canonicalising sweeps.
     pub sweeps: usize,
+    /// Whether one came last, so that the state is canonical.
+    pub canonical: bool,
 }
 
 impl EvolutionLog {
@@ -116,6 +120,7 @@ pub(crate) fn evolve_on_tape<T: Scalar>(
         peak_entries: state.n_entries(),
         methods: MethodCounts::default(),
         sweeps: 0,
+        canonical: false,
     };
     let runner = StepRunner { evolution, keep_dropped: tape.is_some(), scratches, cancel };
     // Between the levels the tape may keep the state, and a sweep may come.
@@ -126,7 +131,10 @@ pub(crate) fn evolve_on_tape<T: Scalar>(
     let entries = state.n_entries();
     let mut course = Course::of(state);
     let mut ledger = Ledger { log, evolution, entries, since_sweep: 0.0, records: Vec::new() };
-    for levels in levels.chunks(at_once) {
+    let mut rest = levels;
+    while !rest.is_empty() {
+        let (levels, later) = rest.split_at(at_once.min(rest.len()));
+        rest = later;
         if let Some(tape) = &mut tape {
             tape.begin_level(state);
         }
@@ -141,10 +149,14 @@ pub(crate) fn evolve_on_tape<T: Scalar>(
             ledger.records.drain(..).for_each(|record| tape.push(record));
         }
         if evolution.sweep_threshold.is_some_and(|threshold| ledger.since_sweep > threshold) {
+            if let (Some(first), Some(last)) = (rest.first(), rest.last()) {
+                let steps = (steps, first.start..last.end);
+                evolve_around_centre(state, &mut course, steps, &runner, &mut ledger)?;
+            }
             ledger.log.methods.add(course.sweep(state, cancel)?);
-            ledger.entries = state.n_entries();
             ledger.log.sweeps += 1;
-            ledger.since_sweep = 0.0;
+            ledger.log.canonical = true;
+            break;
         }
     }
     Ok(ledger.log)
@@ -199,6 +211,12 @@ impl<T: Scalar> Ledger<'_, T> {
         }
         self.since_sweep += log.discarded[done.index];
         self.records.extend(done.record);
+    }
+
+    /// That the centre passed a bond, whose tensors had `before` entries and have `after`.
+    pub fn note_pass(&mut self, fallbacks: usize, before: usize, after: usize) {
+        self.log.methods.fallbacks += fallbacks;
+        self.entries = self.entries - before + after;
     }
 
     /// # Errors

@@ -12,6 +12,7 @@ pub(crate) mod adjoint;
 mod align;
 mod bitstrings;
 mod canonical;
+mod centre;
 mod chain;
 mod dense;
 mod density;

@@ -53,6 +53,14 @@ impl Course {
         self.lost_last[around].iter().fold(0.0, |most: f64, lost| most.max(*lost))
     }
 
+    /// Whether both tensors beside the bond right of `site` are real; so they are when the centre has
+    /// passed it.
+    pub fn pass(&mut self, site: usize) -> bool {
+        let real = self.real[site..site + 2].iter().all(|real| *real);
+        self.real[site..site + 2].fill(real);
+        real
+    }
+
     /// Brings `state` into canonical form, which mixes all its tensors.
     pub fn sweep<T: Scalar>(
         &mut self,
@@ -134,6 +142,32 @@ impl<'a, T: Scalar> Span<'a, T> {
             real: course.leaves_real(step),
             left_schmidt: std::mem::take(&mut state.schmidt[sites.start]),
             tensors: state.sites[sites].iter_mut().map(take).collect(),
+        }
+    }
+
+    /// As [`take`](Self::take), of a state whose centre is among the sites of the step.
+    pub fn take_around_centre(
+        index: usize,
+        step: &'a Step,
+        state: &mut Mps<T>,
+        course: &mut Course,
+    ) -> Self {
+        let mut span = Self::take(index, step, state, course);
+        // The weights are in the centre.
+        span.left_schmidt = vec![1.0; span.tensors.first().map_or(1, |tensor| tensor.left)];
+        span
+    }
+
+    /// The same seen from the other end, where the step is `step`.
+    pub fn mirrored<'b>(&self, step: &'b Step) -> Span<'b, T> {
+        let tensors: Vec<_> = self.tensors.iter().rev().map(SiteTensor::mirrored).collect();
+        Span {
+            index: self.index,
+            step,
+            left_schmidt: vec![1.0; tensors.first().map_or(1, |tensor| tensor.left)],
+            tensors,
+            expected: self.expected.iter().rev().copied().collect(),
+            real: self.real,
         }
     }
 

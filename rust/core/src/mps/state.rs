@@ -23,6 +23,19 @@ impl<T: Scalar> SiteTensor<T> {
         !T::COMPLEX || self.entries.iter().all(|x| x.to_c64().im == 0.0)
     }
 
+    /// The tensor with left and right exchanged.
+    pub(super) fn mirrored(&self) -> Self {
+        let (left, right) = (self.left, self.right);
+        let mut entries = vec![T::ZERO; self.entries.len()];
+        for (at, column) in self.entries.chunks_exact(left).enumerate() {
+            // B'[r, p, l] = B[l, p, r]
+            let (p, r) = (at % 2, at / 2);
+            let places = entries[r + right * p..].iter_mut().step_by(2 * right);
+            places.zip(column).for_each(|(place, x)| *place = *x);
+        }
+        Self { left: right, right: left, entries }
+    }
+
     /// The same tensor in another precision; a real one drops imaginary parts.
     pub(crate) fn cast<U: Scalar>(&self) -> SiteTensor<U> {
         let entries = self.entries.iter().map(|x| U::from_c64(x.to_c64()));

@@ -60,6 +60,31 @@ impl Step {
         self.site..self.site + self.gate.width()
     }
 
+    /// The step on a chain whose sites are counted from the other end, at the same first site.
+    pub(super) fn mirrored(&self) -> Self {
+        let gate = match &self.gate {
+            StepGate::One(u) => StepGate::One(*u),
+            StepGate::Two(g, rank) => {
+                // G'[q p, q' p'] = G[p q, p' q']
+                let swapped = |pair: usize| [0, 2, 1, 3][pair];
+                let entry = |at: usize| g[4 * swapped(at / 4) + swapped(at % 4)];
+                StepGate::Two(std::array::from_fn(entry), *rank)
+            }
+            StepGate::Chain(operator) => {
+                let mut operator = operator.clone();
+                operator.sites.reverse();
+                for site in &mut operator.sites {
+                    std::mem::swap(&mut site.left, &mut site.right);
+                    for block in &mut site.blocks {
+                        std::mem::swap(&mut block.left, &mut block.right);
+                    }
+                }
+                StepGate::Chain(operator)
+            }
+        };
+        Self { gate, ..*self }
+    }
+
     /// Rough cost among `tensors`, those of all sites: for each bond the eigenproblem of a (2·right)²
     /// matrix and the products around it.
     pub(super) fn flops<T>(&self, tensors: &[SiteTensor<T>]) -> f64 {

@@ -93,6 +93,13 @@ pub(crate) struct StepUpdate<T: Scalar> {
 }
 
 impl<U: Scalar> StepUpdate<U> {
+    /// What the step leaves behind that is the mirror image of the one that left this; without what a
+    /// derivative needs.
+    pub fn mirrored(mut self) -> Self {
+        self.bonds.reverse();
+        Self { sites: self.sites.iter().rev().map(SiteTensor::mirrored).collect(), ..self }
+    }
+
     /// The same in numbers of another type.
     pub fn cast<T: Scalar>(self) -> StepUpdate<T> {
         let wide = |x: &U::Double| T::Double::from_c64(x.to_c64());

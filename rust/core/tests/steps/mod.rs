@@ -1,5 +1,6 @@
 //! Random steps, and what they do to a dense vector.
 #![allow(dead_code)] // each test file uses a part
+#![allow(clippy::unwrap_used)] // in a test a panic is the report
 
 use std::ops::Range;
 
@@ -56,6 +57,37 @@ pub fn brickwall(
             let gate = StepGate::Two(random.unitary::<16>(4), 4);
             steps.push(Step { site, gate, limit });
         }
+        levels.push(start..steps.len());
+    }
+    (steps, levels)
+}
+
+/// Ladders one after the other with long steps and one-site steps among them, by levels: a level is one
+/// more than the last on any of a step's sites.
+pub fn ladders(n: usize, layers: usize, limit: usize) -> (Vec<Step>, Vec<Range<usize>>) {
+    let mut random = Random(5);
+    let mut by_level: Vec<Vec<Step>> = Vec::new();
+    let mut next = vec![0; n];
+    let mut add = |site: usize, gate: StepGate| {
+        let sites = site..site + gate.width();
+        let level = sites.clone().map(|site| next[site]).max().unwrap();
+        next[sites].fill(level + 1);
+        by_level.resize_with(by_level.len().max(level + 1), Vec::new);
+        by_level[level].push(Step { site, gate, limit: Some(limit) });
+    };
+    for layer in 0..layers {
+        for site in 0..n - 1 {
+            add(site, StepGate::Two(random.unitary::<16>(4), 4));
+        }
+        for site in (layer..n).step_by(5) {
+            add(site, StepGate::One(random.unitary::<4>(2)));
+        }
+    }
+    let mut levels = Vec::new();
+    let mut steps = Vec::new();
+    for level in by_level {
+        let start = steps.len();
+        steps.extend(level);
         levels.push(start..steps.len());
     }
     (steps, levels)
