@@ -159,7 +159,7 @@ pub fn assert_dense(found: &[f64], bra: &[Plain], ket: &[Plain], tolerance: f64)
 /// Different bonds from 1 to `largest` at each site of each state.
 pub fn strays(n: usize, count: usize, largest: usize, random: &mut Random) -> Vec<Plain> {
     let state = |index: usize| {
-        let mut bond = || 1 + ((random.next() + 1.0) / 2.0 * largest as f64) as usize;
+        let mut bond = || 1 + (random.next().abs() * largest as f64) as usize;
         let bonds: Vec<usize> = (1..n).map(|_| bond()).collect();
         Plain::random(&bonds, index % 3 == 1, random)
     };
