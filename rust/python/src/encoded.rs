@@ -96,8 +96,8 @@ impl EncodedStates {
         let state = self.0.states().get(row).ok_or_else(|| {
             PyIndexError::new_err(format!("no row {row} of {} states", self.n_points()))
         })?;
-        let entries = state.to_double();
-        let mut rest = entries.as_slice();
+        let entries = state.in_double();
+        let mut rest = &*entries;
         let tensor = |(left, right): (usize, usize)| {
             let (site, behind) = rest.split_at(2 * left * right);
             rest = behind;

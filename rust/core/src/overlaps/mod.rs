@@ -1,6 +1,7 @@
 //! Overlaps of many states with many: states encoded once and packed, their overlaps pair by pair.
 
 mod encode;
+mod lanes;
 mod pairs;
 mod states;
 

@@ -1,11 +1,15 @@
 //! ln |⟨a|b⟩|² of all pairs. An entry depends on its two states alone.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::ieee::IeeeArithmetic;
 use crate::linalg::{matrix, matrix_mut, times, times_adjoint};
+use crate::overlaps::lanes::{self, Eight, LANES, Scratch, Single};
 use crate::overlaps::{EncodedState, EncodedStates};
 use crate::pool::{available_threads, pool};
 use crate::scalar::{C64, Scalar};
@@ -40,29 +44,70 @@ pub fn log_overlaps(
     if out.is_empty() {
         return Ok(out);
     }
-    let row = |(i, row): (usize, &mut [f64])| -> Result<()> {
-        let bra = Operand::new(&bra.states()[i]);
-        let first = if ket.is_some() { 0 } else { i + 1 };
-        for (j, entry) in row.iter_mut().enumerate().skip(first) {
-            cancel.check()?;
-            *entry = log_overlap(&bra, &Operand::new(&other.states()[j]));
-        }
-        Ok(())
+    let (small, large): (Vec<_>, Vec<_>) =
+        (0..columns).partition(|j| is_small(&other.states()[*j]));
+    let tiles: Vec<&[usize]> = small.chunks(LANES).chain(large.chunks(1)).rev().collect();
+    // The entries of some columns, of the rows above the last of them where the matrix is symmetric.
+    let tile = |columns: &&[usize]| -> Result<Vec<Lane>> {
+        let last = columns.last().map_or(0, |last| *last);
+        let rows = if ket.is_some() { rows } else { last };
+        let states: Vec<&EncodedState> = columns.iter().map(|j| &*other.states()[*j]).collect();
+        tile_of(&bra.states()[..rows], &states, cancel)
     };
-    match threads.unwrap_or_else(available_threads) {
-        1 => out.chunks_exact_mut(columns).enumerate().try_for_each(row)?,
-        threads => pool(threads)?.install(|| {
-            out.par_chunks_exact_mut(columns).with_max_len(1).enumerate().try_for_each(row)
-        })?,
-    }
-    if ket.is_none() {
-        for i in 0..rows {
-            for j in 0..i {
-                out[i * columns + j] = out[j * columns + i];
+    let tiles_of = match threads.unwrap_or_else(available_threads) {
+        1 => tiles.iter().map(tile).collect::<Result<Vec<_>>>()?,
+        threads => pool(threads)?
+            .install(|| tiles.par_iter().with_max_len(1).map(tile).collect::<Result<Vec<_>>>())?,
+    };
+    for (tile, entries) in tiles.iter().zip(tiles_of) {
+        for (i, entries) in entries.iter().enumerate() {
+            for (j, entry) in tile.iter().zip(entries) {
+                if ket.is_some() {
+                    out[i * columns + j] = *entry;
+                } else if i < *j {
+                    out[i * columns + j] = *entry;
+                    out[j * columns + i] = *entry;
+                }
             }
         }
     }
     Ok(out)
+}
+
+/// Bonds up to which eight pairs at once are faster than products of matrices, pair by pair (decision 18).
+const LARGEST_IN_LANES: u32 = 12;
+
+type Lane = [f64; LANES];
+
+fn is_small(state: &EncodedState) -> bool {
+    state.bonds.iter().all(|bond| *bond <= LARGEST_IN_LANES)
+}
+
+/// Overlaps of every bra with up to eight kets, all of them small or one that is large. How a pair is computed
+/// depends on its two states alone.
+fn tile_of(
+    bras: &[Arc<EncodedState>],
+    kets: &[&EncodedState],
+    cancel: &Cancel,
+) -> Result<Vec<Lane>> {
+    let lanes = kets.iter().all(|ket| is_small(ket)).then(|| Eight::pack(kets));
+    let operands: Vec<Operand<'_>> = kets.iter().map(|ket| Operand::new(ket)).collect();
+    let mut scratch = Scratch::default();
+    let entries = |bra: &Arc<EncodedState>| {
+        cancel.check()?;
+        let bra_is_small = is_small(bra);
+        let bra = Operand::new(bra);
+        if let (Some(kets), true) = (&lanes, bra_is_small) {
+            let bra = Single { dims: &bra.dims, entries: &bra.entries };
+            return Ok(lanes::log_overlaps(&bra, kets, &mut scratch));
+        }
+        let mut out = [0.0; LANES];
+        for (out, ket) in out.iter_mut().zip(&operands) {
+            *out = log_overlap(&bra, ket);
+        }
+        Ok(out)
+    };
+    bras.iter().map(entries).collect()
 }
 
 fn matrix_of(rows: usize, columns: usize) -> Result<Vec<f64>> {
@@ -81,20 +126,21 @@ fn matrix_of(rows: usize, columns: usize) -> Result<Vec<f64>> {
     Ok(out)
 }
 
-struct Operand {
+/// One state, its entries in double precision.
+struct Operand<'a> {
     dims: Vec<(usize, usize)>,
-    entries: Vec<C64>,
+    entries: Cow<'a, [C64]>,
 }
 
-impl Operand {
-    fn new(state: &EncodedState) -> Self {
-        Self { dims: state.dims().collect(), entries: state.to_double() }
+impl<'a> Operand<'a> {
+    fn new(state: &'a EncodedState) -> Self {
+        Self { dims: state.dims().collect(), entries: state.in_double() }
     }
 }
 
 /// Scaled by powers of two at every site, which changes no digit.
-fn log_overlap(bra: &Operand, ket: &Operand) -> f64 {
-    let (mut a, mut b) = (bra.entries.as_slice(), ket.entries.as_slice());
+fn log_overlap(bra: &Operand<'_>, ket: &Operand<'_>) -> f64 {
+    let (mut a, mut b) = (&*bra.entries, &*ket.entries);
     let mut environment = vec![C64::ONE];
     let (mut product, mut exponent) = (Vec::new(), 0_i64);
     for (&(al, ar), &(bl, br)) in bra.dims.iter().zip(&ket.dims) {

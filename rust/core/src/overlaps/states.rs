@@ -1,5 +1,6 @@
 //! Normalised states, one for each data point, packed: all tensors of a state lie in one array.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -89,10 +90,10 @@ impl EncodedState {
     }
 
     /// All entries in double precision.
-    pub fn to_double(&self) -> Vec<C64> {
+    pub fn in_double(&self) -> Cow<'_, [C64]> {
         match &self.entries {
             Entries::Single(x) => x.iter().map(|x| x.to_c64()).collect(),
-            Entries::Double(x) => x.to_vec(),
+            Entries::Double(x) => Cow::Borrowed(x),
         }
     }
 }

@@ -1,0 +1,227 @@
+//! Overlaps of one state with eight at once, for small bonds: entries of eight states lie side by side, so that
+//! every operation serves eight pairs and no time goes into calling products of tiny matrices.
+//!
+//! Sums run in the order of their indices, and a state with smaller bonds than its neighbours is padded by
+//! zeros, which change no sum: an overlap has the same bits in whatever lane and company it is computed.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use crate::overlaps::{EncodedState, Entries};
+use crate::scalar::{C64, Scalar};
+
+/// States side by side.
+pub const LANES: usize = 8;
+
+type Lane = [f64; LANES];
+
+/// One number of each of the eight states.
+#[derive(Clone, Copy)]
+struct Cell {
+    re: Lane,
+    im: Lane,
+}
+
+const ZERO: Cell = Cell { re: [0.0; LANES], im: [0.0; LANES] };
+
+/// Up to eight states, as wide as the widest of them at every bond; further lanes hold zeros.
+pub struct Eight {
+    dims: Vec<(usize, usize)>,
+    cells: Vec<Cell>,
+}
+
+impl Eight {
+    pub fn pack(states: &[&EncodedState]) -> Self {
+        let n_wires = states.first().map_or(1, |state| state.bonds.len() + 1);
+        let widest = |bond: usize| states.iter().map(|state| state.bonds[bond] as usize).max();
+        let bonds: Vec<usize> = (0..n_wires - 1).map(|bond| widest(bond).unwrap_or(1)).collect();
+        let left = std::iter::once(1).chain(bonds.iter().copied());
+        let dims: Vec<_> = left.zip(bonds.iter().copied().chain(std::iter::once(1))).collect();
+        let mut cells = vec![ZERO; dims.iter().map(|(left, right)| 2 * left * right).sum()];
+        for (lane, state) in states.iter().take(LANES).enumerate() {
+            match &state.entries {
+                Entries::Single(entries) => fill(&mut cells, &dims, lane, state, entries),
+                Entries::Double(entries) => fill(&mut cells, &dims, lane, state, entries),
+            }
+        }
+        Self { dims, cells }
+    }
+}
+
+fn fill<T: Scalar>(
+    cells: &mut [Cell],
+    dims: &[(usize, usize)],
+    lane: usize,
+    state: &EncodedState,
+    entries: &[T],
+) {
+    let (mut from, mut to) = (0, 0);
+    for ((left, right), &(wide_left, wide_right)) in state.dims().zip(dims) {
+        for row in 0..2 * left {
+            for column in 0..right {
+                let entry = entries[from + row * right + column].to_c64();
+                let cell = &mut cells[to + row * wide_right + column];
+                (cell.re[lane], cell.im[lane]) = (entry.re, entry.im);
+            }
+        }
+        from += 2 * left * right;
+        to += 2 * wide_left * wide_right;
+    }
+}
+
+/// The left state of a pair, in double precision.
+pub struct Single<'a> {
+    pub dims: &'a [(usize, usize)],
+    pub entries: &'a [C64],
+}
+
+/// Environments and products of one thread, grown once.
+#[derive(Default)]
+pub struct Scratch {
+    environment: Vec<Cell>,
+    product: Vec<Cell>,
+}
+
+/// ln |⟨bra|ket⟩|² of the eight, −∞ for orthogonal ones and for empty lanes.
+pub fn log_overlaps(bra: &Single<'_>, kets: &Eight, scratch: &mut Scratch) -> Lane {
+    match Arch::new() {
+        // A fused multiply-add that the processor does not have would be a call for each number.
+        Arch::Scalar if !cfg!(target_arch = "aarch64") => sweep::<false>(bra, kets, scratch),
+        arch => arch.dispatch(Sweep { bra, kets, scratch }),
+    }
+}
+
+/// The sweep compiled for the processor at hand. A closure would be called, not inlined, and so lose its instructions.
+struct Sweep<'a> {
+    bra: &'a Single<'a>,
+    kets: &'a Eight,
+    scratch: &'a mut Scratch,
+}
+
+impl WithSimd for Sweep<'_> {
+    type Output = Lane;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Lane {
+        sweep::<true>(self.bra, self.kets, self.scratch)
+    }
+}
+
+#[inline(always)]
+fn sweep<const FUSED: bool>(bra: &Single<'_>, kets: &Eight, scratch: &mut Scratch) -> Lane {
+    let Scratch { environment, product } = scratch;
+    environment.clear();
+    environment.push(Cell { re: [1.0; LANES], ..ZERO });
+    let (mut a, mut b) = (bra.entries, kets.cells.as_slice());
+    let mut exponents = [0_i64; LANES];
+    for (&(al, ar), &(bl, br)) in bra.dims.iter().zip(&kets.dims) {
+        let (here, behind) = a.split_at(2 * al * ar);
+        let (ket, next) = b.split_at(2 * bl * br);
+        product.resize(2 * al * br, ZERO);
+        // Sizes that are known to the compiler are unrolled.
+        match (al, ar, bl, br) {
+            (1, 1, 1, 1) => step::<FUSED>([1, 1, 1, 1], here, ket, environment, product),
+            (2, 2, 2, 2) => step::<FUSED>([2, 2, 2, 2], here, ket, environment, product),
+            (4, 4, 4, 4) => step::<FUSED>([4, 4, 4, 4], here, ket, environment, product),
+            _ => step::<FUSED>([al, ar, bl, br], here, ket, environment, product),
+        }
+        (a, b) = (behind, next);
+        rescale(environment, &mut exponents);
+    }
+    let Cell { re, im } = environment[0];
+    std::array::from_fn(|lane| {
+        let size = (re[lane] * re[lane] + im[lane] * im[lane]).ln();
+        // States are normalised: what is above is rounding.
+        (2.0 * exponents[lane] as f64 * std::f64::consts::LN_2 + size).min(0.0)
+    })
+}
+
+/// One site of all eight pairs; `dims` are the bonds of the bra (left, right) and those of the kets.
+#[inline(always)]
+fn step<const FUSED: bool>(
+    dims: [usize; 4],
+    a: &[C64],
+    b: &[Cell],
+    environment: &mut Vec<Cell>,
+    product: &mut [Cell],
+) {
+    let [al, ar, bl, br] = dims;
+    let (a, b) = (&a[..2 * al * ar], &b[..2 * bl * br]);
+    let product = &mut product[..2 * al * br];
+    {
+        // T[a, (s d)] = Σ_b E[a, b] · B[b, (s d)], the last index fastest
+        let environment = &environment[..al * bl];
+        for (row, out) in environment.chunks_exact(bl).zip(product.chunks_exact_mut(2 * br)) {
+            for (column, out) in out.iter_mut().enumerate() {
+                let mut sum = ZERO;
+                for (e, b) in row.iter().zip(b[column..].iter().step_by(2 * br)) {
+                    add::<FUSED>(&mut sum.re, &e.re, &b.re);
+                    add::<FUSED>(&mut sum.im, &e.re, &b.im);
+                    subtract::<FUSED>(&mut sum.re, &e.im, &b.im);
+                    add::<FUSED>(&mut sum.im, &e.im, &b.re);
+                }
+                *out = sum;
+            }
+        }
+    }
+    environment.resize(ar * br, ZERO);
+    // E'[c, d] = Σ_{a s} conj(A[(a s), c]) · T[(a s), d]
+    for (c, out) in environment[..ar * br].chunks_exact_mut(br).enumerate() {
+        for (d, out) in out.iter_mut().enumerate() {
+            let mut sum = ZERO;
+            for (a, t) in a[c..].iter().step_by(ar).zip(product[d..].iter().step_by(br)) {
+                let (re, im) = ([a.re; LANES], [a.im; LANES]);
+                add::<FUSED>(&mut sum.re, &re, &t.re);
+                add::<FUSED>(&mut sum.im, &re, &t.im);
+                add::<FUSED>(&mut sum.re, &im, &t.im);
+                subtract::<FUSED>(&mut sum.im, &im, &t.re);
+            }
+            *out = sum;
+        }
+    }
+}
+
+/// Takes the power of two out of every lane, which changes no digit; a lane of zeros stays as it is.
+#[inline(always)]
+fn rescale(environment: &mut [Cell], exponents: &mut [i64; LANES]) {
+    let mut largest = [0.0_f64; LANES];
+    for cell in environment.iter() {
+        for lane in 0..LANES {
+            let here = cell.re[lane].abs().max(cell.im[lane].abs());
+            largest[lane] = largest[lane].max(here);
+        }
+    }
+    let mut factors = [1.0; LANES];
+    for lane in 0..LANES {
+        if largest[lane] > 0.0 {
+            // The exponent as the number holds it; at most 2^1000 at once, the next time takes out the rest.
+            let power = ((largest[lane].to_bits() >> 52) as i64 - 1023).clamp(-1000, 1000);
+            factors[lane] = f64::from_bits(((1023 - power) as u64) << 52);
+            exponents[lane] += power;
+        }
+    }
+    for cell in environment.iter_mut() {
+        for lane in 0..LANES {
+            cell.re[lane] *= factors[lane];
+            cell.im[lane] *= factors[lane];
+        }
+    }
+}
+
+#[inline(always)]
+fn add<const FUSED: bool>(sum: &mut Lane, x: &Lane, y: &Lane) {
+    for lane in 0..LANES {
+        sum[lane] =
+            if FUSED { x[lane].mul_add(y[lane], sum[lane]) } else { sum[lane] + x[lane] * y[lane] };
+    }
+}
+
+#[inline(always)]
+fn subtract<const FUSED: bool>(sum: &mut Lane, x: &Lane, y: &Lane) {
+    for lane in 0..LANES {
+        sum[lane] = if FUSED {
+            (-x[lane]).mul_add(y[lane], sum[lane])
+        } else {
+            sum[lane] - x[lane] * y[lane]
+        };
+    }
+}
