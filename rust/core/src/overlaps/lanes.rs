@@ -4,6 +4,8 @@
 //! Sums run in the order of their indices, and a state with smaller bonds than its neighbours is padded by
 //! zeros, which change no sum: an overlap has the same bits in whatever lane and company it is computed.
 
+#![allow(clippy::inline_always)] // what is not inlined loses the instructions it was dispatched for
+
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::overlaps::{EncodedState, Entries};
@@ -185,24 +187,23 @@ fn step<const FUSED: bool>(
 fn rescale(environment: &mut [Cell], exponents: &mut [i64; LANES]) {
     let mut largest = [0.0_f64; LANES];
     for cell in environment.iter() {
-        for lane in 0..LANES {
-            let here = cell.re[lane].abs().max(cell.im[lane].abs());
-            largest[lane] = largest[lane].max(here);
+        for (largest, (re, im)) in largest.iter_mut().zip(cell.re.iter().zip(&cell.im)) {
+            *largest = largest.max(re.abs().max(im.abs()));
         }
     }
     let mut factors = [1.0; LANES];
     for lane in 0..LANES {
         if largest[lane] > 0.0 {
             // The exponent as the number holds it; at most 2^1000 at once, the next time takes out the rest.
-            let power = ((largest[lane].to_bits() >> 52) as i64 - 1023).clamp(-1000, 1000);
+            let power = ((largest[lane].to_bits() >> 52).cast_signed() - 1023).clamp(-1000, 1000);
             factors[lane] = f64::from_bits(((1023 - power) as u64) << 52);
             exponents[lane] += power;
         }
     }
     for cell in environment.iter_mut() {
-        for lane in 0..LANES {
-            cell.re[lane] *= factors[lane];
-            cell.im[lane] *= factors[lane];
+        for (factor, (re, im)) in factors.iter().zip(cell.re.iter_mut().zip(&mut cell.im)) {
+            *re *= factor;
+            *im *= factor;
         }
     }
 }
