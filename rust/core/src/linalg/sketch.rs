@@ -1,19 +1,21 @@
 //! The leading right singular directions of a large matrix, from a sketch of its rows.
 //!
-//! Halko, Martinsson and Tropp (arXiv:0909.4061), with one step of subspace iteration:
+//! A Nyström approximation of K = θθᴴ (Halko, Martinsson and Tropp, arXiv:0909.4061, section 5.4), then
+//! half a step of subspace iteration:
 //!
 //! ```text
-//! Y₀ = the heaviest rows of θ       a few more than are wanted
-//! A  = orth(θ Y₀ᴴ)
-//! Z  = θᴴ A                         what θ does on that space
-//! V  = Z U diag(m)^(-1/2)           Zᴴ Z = U diag(m) Uᴴ: the wanted ones, by weight
+//! Y₀ = P θ                        the heaviest rows of θ, a few more than are wanted
+//! W  = θ Y₀ᴴ = K Pᴴ               P W = Y₀ Y₀ᴴ = L Lᴴ is among its entries
+//! F  = W L^(-H)                   K ≈ F Fᴴ
+//! X  = F U diag(m)^(-1/2)         Fᴴ F = U diag(m) Uᴴ: the wanted left singular vectors, by weight
+//! V  = orth(θᴴ X)
 //! ```
 //!
-//! All of it in single precision, twice as fast: which space is kept need not be known better where
-//! much is thrown away. Then one Cholesky factorization in double precision makes the directions
-//! orthonormal, and the caller takes their weights from θ V: right, whatever the space. The
-//! heaviest rows see more of what matters than random mixtures do, but where θ is made of two blocks of
-//! nearly equal rows they are those of one block: so it is checked that nothing heavy was left out.
+//! All but the last orthogonalisation in single precision, twice as fast: which space is kept need not
+//! be known better where much is thrown away. That is one Cholesky-QR in double precision, and the caller
+//! takes the weights of the directions from θ V: right, whatever the space. The heaviest rows see more of
+//! what matters than random mixtures do, but where θ is made of two blocks of nearly equal rows they are
+//! those of one block: so it is checked that nothing heavy was left out.
 
 use faer::linalg::cholesky::llt::factor::{cholesky_in_place, cholesky_in_place_scratch};
 use faer::linalg::triangular_solve::solve_lower_triangular_in_place_with_conj as solve;
@@ -21,7 +23,6 @@ use faer::prelude::default;
 use faer::{Conj, MatRef, Par};
 
 use super::eigh::unchecked_eigenpairs;
-use super::qr::orthonormal_columns;
 use super::{Workspace, adjoint_times, gram, matrix, matrix_mut, probe, times, times_adjoint};
 use crate::scalar::{Double, Scalar};
 
@@ -43,7 +44,7 @@ pub(crate) struct SketchBuffers<S> {
     theta: Vec<S>,
     rows: Vec<S>,
     image: Vec<S>,
-    orthonormal: Vec<S>,
+    left: Vec<S>,
     small: Vec<S>,
     directions: Vec<S>,
 }
@@ -54,7 +55,7 @@ impl<S> Default for SketchBuffers<S> {
             theta: Vec::new(),
             rows: Vec::new(),
             image: Vec::new(),
-            orthonormal: Vec::new(),
+            left: Vec::new(),
             small: Vec::new(),
             directions: Vec::new(),
         }
@@ -95,37 +96,65 @@ pub(crate) fn sketched_directions<W: Double>(
         theta,
         matrix(&buffers.rows, size, cols),
     );
-    buffers.orthonormal.resize(rows * size, zero);
-    orthonormal_columns(&mut buffers.image, &mut buffers.orthonormal, rows, size, workspace);
-    // Z[(q r), j] = Σ_{l p} conj(θ[(l p), (q r)]) · A[(l p), j]
-    buffers.directions.resize(cols * size, zero);
-    adjoint_times(
-        matrix_mut(&mut buffers.directions, cols, size),
-        theta,
-        matrix(&buffers.orthonormal, rows, size),
-    );
-    buffers.small.resize(size * size, zero);
-    gram(matrix_mut(&mut buffers.small, size, size), matrix(&buffers.directions, cols, size));
+    // W = K Pᴴ with K = θθᴴ and P the choice of rows: P W = Y₀ Y₀ᴴ = L Lᴴ is among its entries.
+    buffers.small.clear();
+    for column in buffers.image.chunks_exact(rows) {
+        buffers.small.extend(heaviest.iter().map(|row| column[*row]));
+    }
+    if !whiten(&mut buffers.small, &mut buffers.image, (rows, size), workspace) {
+        return None;
+    }
+    // K ≈ F Fᴴ with F = W L^(-H), whose left singular vectors are those of F.
+    gram(matrix_mut(&mut buffers.small, size, size), matrix(&buffers.image, rows, size));
     let (weights, mut turn) = unchecked_eigenpairs(&mut buffers.small, size, kept, workspace)?;
     for (column, weight) in turn.chunks_exact_mut(size).zip(&weights) {
         if *weight <= f64::from(f32::EPSILON) * weights[0] {
             return None;
         }
-        column.iter_mut().for_each(|x| *x = x.scale(1.0 / weight.sqrt()));
+        // Once to normalise F U, once more to normalise θᴴ F U.
+        column.iter_mut().for_each(|x| *x = x.scale(1.0 / *weight));
     }
-    // V[(q r), k] = Σ_j Z[(q r), j] · U[j, k]
-    buffers.image.resize(cols * kept, zero);
+    // X[(l p), k] = Σ_j F[(l p), j] · U[j, k]
+    buffers.left.resize(rows * kept, zero);
     times(
-        matrix_mut(&mut buffers.image, cols, kept),
-        matrix(&buffers.directions, cols, size),
+        matrix_mut(&mut buffers.left, rows, kept),
+        matrix(&buffers.image, rows, size),
         matrix(&turn, size, kept),
     );
-    if !are_leading::<W>(theta, matrix(&buffers.image, cols, kept), weights[kept - 1]) {
+    // V[(q r), k] = Σ_{l p} conj(θ[(l p), (q r)]) · X[(l p), k]
+    buffers.directions.resize(cols * kept, zero);
+    adjoint_times(
+        matrix_mut(&mut buffers.directions, cols, kept),
+        theta,
+        matrix(&buffers.left, rows, kept),
+    );
+    let mut vectors: Vec<W> =
+        buffers.directions[..cols * kept].iter().map(|x| W::from_c64(x.to_c64())).collect();
+    if !orthonormalise(&mut vectors, cols, kept, workspace) {
         return None;
     }
-    let mut vectors: Vec<W> =
-        buffers.image[..cols * kept].iter().map(|x| W::from_c64(x.to_c64())).collect();
-    orthonormalise(&mut vectors, cols, kept, workspace).then_some(vectors)
+    buffers.directions.iter_mut().zip(&vectors).for_each(|(x, v)| *x = v.to_single());
+    let directions = matrix(&buffers.directions, cols, kept);
+    are_leading::<W>(theta, directions, weights[kept - 1]).then_some(vectors)
+}
+
+/// `W ← W L^(-H)` for the Hermitian matrix `small = L Lᴴ`, of which the lower triangle is read; whether
+/// it is positive.
+fn whiten<S: Scalar>(
+    small: &mut [S],
+    image: &mut [S],
+    (rows, size): (usize, usize),
+    workspace: &mut Workspace,
+) -> bool {
+    let request = cholesky_in_place_scratch::<S>(size, Par::Seq, default());
+    let factor = matrix_mut(small, size, size);
+    let stack = workspace.stack(request);
+    if cholesky_in_place(factor, default(), Par::Seq, stack, default()).is_err() {
+        return false;
+    }
+    let image = matrix_mut(image, rows, size);
+    solve(matrix(small, size, size), Conj::Yes, image.transpose_mut(), Par::Seq);
+    true
 }
 
 /// The indices of the heaviest rows, ascending.
@@ -143,7 +172,7 @@ fn heaviest_rows<S: Scalar>(theta: &[S], rows: usize, count: usize) -> Vec<usize
 
 /// Whether no direction that was left out weighs much more than the weakest one that is kept: the
 /// largest squared singular value of `θ(1 − V Vᴴ)`, by three steps of the power method on one fixed
-/// vector, is at most [`STRAY`] times `weakest`. `directions` are V, orthonormal to single precision.
+/// vector, is at most [`STRAY`] times `weakest`. `directions` are V, rounded to single precision.
 fn are_leading<W: Double>(
     theta: MatRef<'_, W::Single>,
     directions: MatRef<'_, W::Single>,
@@ -170,7 +199,7 @@ fn are_leading<W: Double>(
     largest <= STRAY * weakest
 }
 
-/// Cholesky-QR of columns that are orthonormal to single precision; whether it succeeded.
+/// Cholesky-QR of columns that are nearly orthonormal; whether it succeeded.
 fn orthonormalise<W: Double>(
     vectors: &mut [W],
     cols: usize,
