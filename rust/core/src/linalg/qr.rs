@@ -74,7 +74,7 @@ fn householder<W: Double>(
 
 /// Q of `a` in `q`, rows × min(rows, cols), in any precision and unchecked; R is what is left in the
 /// upper triangle of `a`.
-pub(super) fn orthonormal_columns<S: Scalar>(
+fn orthonormal_columns<S: Scalar>(
     a: &mut [S],
     q: &mut [S],
     rows: usize,
