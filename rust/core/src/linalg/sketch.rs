@@ -29,7 +29,7 @@ use super::{
 };
 use crate::scalar::{Double, Scalar};
 
-/// Directions that are sketched for one that is wanted. With 1.1, 1.15 and 1.2 the steps of two circuits lost
+/// Directions that are sketched for one that is wanted. With 1.1, 1.15 and 1.2 the steps of W2 lost
 /// .5%, .3% and .1% more than exact cuts of the same matrices.
 const OVERSAMPLING: f64 = 1.15;
 /// And so many more.
