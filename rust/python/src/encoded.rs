@@ -96,8 +96,8 @@ impl EncodedStates {
         let state = self.0.states().get(row).ok_or_else(|| {
             PyIndexError::new_err(format!("no row {row} of {} states", self.n_points()))
         })?;
-        let entries = state.in_double();
-        let mut rest = &*entries;
+        let state = state.in_double();
+        let mut rest = &*state.entries;
         let tensor = |(left, right): (usize, usize)| {
             let (site, behind) = rest.split_at(2 * left * right);
             rest = behind;
@@ -105,7 +105,7 @@ impl EncodedStates {
             let array = array.map_err(|cause| PyValueError::new_err(cause.to_string()))?;
             Ok(array.into_pyarray(py).unbind())
         };
-        state.dims().map(tensor).collect()
+        state.dims.iter().copied().map(tensor).collect()
     }
 
     #[staticmethod]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.svm import SVC
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from bondline.errors import InputError
 from bondline.kernels.learning.encoding import KernelEstimator
@@ -104,7 +104,7 @@ class QuantumKernelClassifier(KernelEstimator, ClassifierMixin, BaseEstimator): 
         -------
         ndarray
         """
-        found: NDArray[np.float64] = self.machine_on(X, "decision_function")
+        found: NDArray[np.float64] = self._ask_machine(X, "decision_function")
         return found
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -118,21 +118,5 @@ class QuantumKernelClassifier(KernelEstimator, ClassifierMixin, BaseEstimator): 
         -------
         ndarray
         """
-        numbers = self.machine_on(X, "predict")
+        numbers = self._ask_machine(X, "predict")
         return np.asarray(self.classes_[numbers])
-
-    def machine_on(self, X: Any, method: str) -> NDArray[Any]:
-        """Call the machine on the kernel of new rows with the training set.
-
-        Parameters
-        ----------
-        X : array_like, shape (n, d)
-        method : str
-
-        Returns
-        -------
-        ndarray
-        """
-        check_is_fitted(self)
-        rows = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.asarray(getattr(self.machine_, method)(self._cross_matrix(rows)))

@@ -8,7 +8,9 @@ import numbers
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bondline.errors import InputError
 from bondline.kernels.learning.feature_maps import FeatureMap, at_depth
@@ -66,6 +68,7 @@ class KernelEstimator:
     wires: Any
     kernel: Callable[..., Any] | None
     encoded_: Any
+    machine_: Any
 
     def _fit_matrix(self, X: NDArray[Any]) -> NDArray[Any]:
         """Encode the training set and return its kernel matrix."""
@@ -75,6 +78,12 @@ class KernelEstimator:
         self.encoded_ = rows if prepare is None else prepare(rows)
         found: NDArray[Any] = self._built.matrix(self.encoded_)
         return found
+
+    def _ask_machine(self, X: Any, method: str) -> NDArray[Any]:
+        """Call the fitted machine on the kernel of new rows with the training set."""
+        check_is_fitted(self)
+        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        return np.asarray(getattr(self.machine_, method)(self._cross_matrix(rows)))
 
     def _cross_matrix(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return the kernel of other points with those of the training set."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.svm import SVR
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from bondline.errors import InputError
 from bondline.kernels.learning.encoding import KernelEstimator
@@ -98,6 +98,4 @@ class QuantumKernelRegressor(KernelEstimator, RegressorMixin, BaseEstimator):  #
         -------
         ndarray
         """
-        check_is_fitted(self)
-        rows = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.asarray(self.machine_.predict(self._cross_matrix(rows)) + self.offset_)
+        return self._ask_machine(X, "predict") + self.offset_

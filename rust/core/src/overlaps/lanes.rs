@@ -8,13 +8,14 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::overlaps::{EncodedState, Entries};
-use crate::scalar::{C64, Scalar};
+use crate::overlaps::states::InDouble;
+use crate::scalar::C64;
 
 /// States side by side.
 pub const LANES: usize = 8;
 
-type Lane = [f64; LANES];
+/// One number for each of the eight.
+pub type Lane = [f64; LANES];
 
 /// One number of each of the eight states.
 #[derive(Clone, Copy)]
@@ -32,48 +33,29 @@ pub struct Eight {
 }
 
 impl Eight {
-    pub fn pack(states: &[&EncodedState]) -> Self {
-        let n_wires = states.first().map_or(1, |state| state.bonds.len() + 1);
-        let widest = |bond: usize| states.iter().map(|state| state.bonds[bond] as usize).max();
-        let bonds: Vec<usize> = (0..n_wires - 1).map(|bond| widest(bond).unwrap_or(1)).collect();
-        let left = std::iter::once(1).chain(bonds.iter().copied());
-        let dims: Vec<_> = left.zip(bonds.iter().copied().chain(std::iter::once(1))).collect();
+    pub fn pack(states: &[&InDouble<'_>]) -> Self {
+        let n_wires = states.first().map_or(0, |state| state.dims.len());
+        let widest = |site: usize| {
+            let dims = states.iter().map(|state| state.dims[site]);
+            dims.fold((1, 1), |(l, r), (left, right)| (l.max(left), r.max(right)))
+        };
+        let dims: Vec<_> = (0..n_wires).map(widest).collect();
         let mut cells = vec![ZERO; dims.iter().map(|(left, right)| 2 * left * right).sum()];
         for (lane, state) in states.iter().take(LANES).enumerate() {
-            match &state.entries {
-                Entries::Single(entries) => fill(&mut cells, &dims, lane, state, entries),
-                Entries::Double(entries) => fill(&mut cells, &dims, lane, state, entries),
+            let (mut from, mut to) = (&*state.entries, cells.as_mut_slice());
+            for (&(left, right), &(wide_left, wide_right)) in state.dims.iter().zip(&dims) {
+                let (here, behind) = from.split_at(2 * left * right);
+                let (cells, next) = to.split_at_mut(2 * wide_left * wide_right);
+                for (row, cells) in here.chunks(right).zip(cells.chunks_mut(wide_right)) {
+                    for (entry, cell) in row.iter().zip(cells) {
+                        (cell.re[lane], cell.im[lane]) = (entry.re, entry.im);
+                    }
+                }
+                (from, to) = (behind, next);
             }
         }
         Self { dims, cells }
     }
-}
-
-fn fill<T: Scalar>(
-    cells: &mut [Cell],
-    dims: &[(usize, usize)],
-    lane: usize,
-    state: &EncodedState,
-    entries: &[T],
-) {
-    let (mut from, mut to) = (0, 0);
-    for ((left, right), &(wide_left, wide_right)) in state.dims().zip(dims) {
-        for row in 0..2 * left {
-            for column in 0..right {
-                let entry = entries[from + row * right + column].to_c64();
-                let cell = &mut cells[to + row * wide_right + column];
-                (cell.re[lane], cell.im[lane]) = (entry.re, entry.im);
-            }
-        }
-        from += 2 * left * right;
-        to += 2 * wide_left * wide_right;
-    }
-}
-
-/// The left state of a pair, in double precision.
-pub struct Single<'a> {
-    pub dims: &'a [(usize, usize)],
-    pub entries: &'a [C64],
 }
 
 /// Environments and products of one thread, grown once.
@@ -84,7 +66,7 @@ pub struct Scratch {
 }
 
 /// ln |⟨bra|ket⟩|² of the eight, −∞ for orthogonal ones and for empty lanes.
-pub fn log_overlaps(bra: &Single<'_>, kets: &Eight, scratch: &mut Scratch) -> Lane {
+pub fn log_overlaps(bra: &InDouble<'_>, kets: &Eight, scratch: &mut Scratch) -> Lane {
     match Arch::new() {
         // A fused multiply-add that the processor does not have would be a call for each number.
         Arch::Scalar if !cfg!(target_arch = "aarch64") => sweep::<false>(bra, kets, scratch),
@@ -94,7 +76,7 @@ pub fn log_overlaps(bra: &Single<'_>, kets: &Eight, scratch: &mut Scratch) -> La
 
 /// The sweep compiled for the processor at hand. A closure would be called, not inlined, and so lose its instructions.
 struct Sweep<'a> {
-    bra: &'a Single<'a>,
+    bra: &'a InDouble<'a>,
     kets: &'a Eight,
     scratch: &'a mut Scratch,
 }
@@ -109,11 +91,11 @@ impl WithSimd for Sweep<'_> {
 }
 
 #[inline(always)]
-fn sweep<const FUSED: bool>(bra: &Single<'_>, kets: &Eight, scratch: &mut Scratch) -> Lane {
+fn sweep<const FUSED: bool>(bra: &InDouble<'_>, kets: &Eight, scratch: &mut Scratch) -> Lane {
     let Scratch { environment, product } = scratch;
     environment.clear();
     environment.push(Cell { re: [1.0; LANES], ..ZERO });
-    let (mut a, mut b) = (bra.entries, kets.cells.as_slice());
+    let (mut a, mut b) = (&*bra.entries, kets.cells.as_slice());
     let mut exponents = [0_i64; LANES];
     for (&(al, ar), &(bl, br)) in bra.dims.iter().zip(&kets.dims) {
         let (here, behind) = a.split_at(2 * al * ar);

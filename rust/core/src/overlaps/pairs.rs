@@ -1,16 +1,14 @@
 //! ln |⟨a|b⟩|² of all pairs. An entry depends on its two states alone.
 
-use std::borrow::Cow;
-use std::sync::Arc;
-
 use rayon::prelude::*;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::ieee::IeeeArithmetic;
 use crate::linalg::{matrix, matrix_mut, times, times_adjoint};
-use crate::overlaps::lanes::{self, Eight, LANES, Scratch, Single};
-use crate::overlaps::{EncodedState, EncodedStates};
+use crate::overlaps::EncodedStates;
+use crate::overlaps::lanes::{self, Eight, LANES, Lane, Scratch};
+use crate::overlaps::states::InDouble;
 use crate::pool::{available_threads, pool};
 use crate::scalar::{C64, Scalar};
 
@@ -44,15 +42,17 @@ pub fn log_overlaps(
     if out.is_empty() {
         return Ok(out);
     }
-    let (small, large): (Vec<_>, Vec<_>) =
-        (0..columns).partition(|j| is_small(&other.states()[*j]));
+    let bras = in_double(bra);
+    let kets = ket.map(in_double);
+    let kets = kets.as_ref().unwrap_or(&bras);
+    let (small, large): (Vec<_>, Vec<_>) = (0..columns).partition(|j| is_small(&kets[*j]));
     let tiles: Vec<&[usize]> = small.chunks(LANES).chain(large.chunks(1)).rev().collect();
     // The entries of some columns, of the rows above the last of them where the matrix is symmetric.
     let tile = |columns: &&[usize]| -> Result<Vec<Lane>> {
         let last = columns.last().map_or(0, |last| *last);
         let rows = if ket.is_some() { rows } else { last };
-        let states: Vec<&EncodedState> = columns.iter().map(|j| &*other.states()[*j]).collect();
-        tile_of(&bra.states()[..rows], &states, cancel)
+        let kets: Vec<&InDouble<'_>> = columns.iter().map(|j| &kets[*j]).collect();
+        tile_of(&bras[..rows], &kets, cancel)
     };
     let tiles_of = match threads.unwrap_or_else(available_threads) {
         1 => tiles.iter().map(tile).collect::<Result<Vec<_>>>()?,
@@ -75,35 +75,29 @@ pub fn log_overlaps(
 }
 
 /// Bonds up to which eight pairs at once are faster than products of matrices, pair by pair (decision 18).
-const LARGEST_IN_LANES: u32 = 12;
+const LARGEST_IN_LANES: usize = 12;
 
-type Lane = [f64; LANES];
+fn in_double(states: &EncodedStates) -> Vec<InDouble<'_>> {
+    states.states().iter().map(|state| state.in_double()).collect()
+}
 
-fn is_small(state: &EncodedState) -> bool {
-    state.bonds.iter().all(|bond| *bond <= LARGEST_IN_LANES)
+fn is_small(state: &InDouble<'_>) -> bool {
+    state.dims.iter().all(|(_, right)| *right <= LARGEST_IN_LANES)
 }
 
 /// Overlaps of every bra with up to eight kets, all of them small or one that is large. How a pair is computed
 /// depends on its two states alone.
-fn tile_of(
-    bras: &[Arc<EncodedState>],
-    kets: &[&EncodedState],
-    cancel: &Cancel,
-) -> Result<Vec<Lane>> {
+fn tile_of(bras: &[InDouble<'_>], kets: &[&InDouble<'_>], cancel: &Cancel) -> Result<Vec<Lane>> {
     let lanes = kets.iter().all(|ket| is_small(ket)).then(|| Eight::pack(kets));
-    let operands: Vec<Operand<'_>> = kets.iter().map(|ket| Operand::new(ket)).collect();
     let mut scratch = Scratch::default();
-    let entries = |bra: &Arc<EncodedState>| {
+    let entries = |bra: &InDouble<'_>| {
         cancel.check()?;
-        let bra_is_small = is_small(bra);
-        let bra = Operand::new(bra);
-        if let (Some(kets), true) = (&lanes, bra_is_small) {
-            let bra = Single { dims: &bra.dims, entries: &bra.entries };
-            return Ok(lanes::log_overlaps(&bra, kets, &mut scratch));
+        if let (Some(kets), true) = (&lanes, is_small(bra)) {
+            return Ok(lanes::log_overlaps(bra, kets, &mut scratch));
         }
         let mut out = [0.0; LANES];
-        for (out, ket) in out.iter_mut().zip(&operands) {
-            *out = log_overlap(&bra, ket);
+        for (out, ket) in out.iter_mut().zip(kets) {
+            *out = log_overlap(bra, ket);
         }
         Ok(out)
     };
@@ -126,20 +120,8 @@ fn matrix_of(rows: usize, columns: usize) -> Result<Vec<f64>> {
     Ok(out)
 }
 
-/// One state, its entries in double precision.
-struct Operand<'a> {
-    dims: Vec<(usize, usize)>,
-    entries: Cow<'a, [C64]>,
-}
-
-impl<'a> Operand<'a> {
-    fn new(state: &'a EncodedState) -> Self {
-        Self { dims: state.dims().collect(), entries: state.in_double() }
-    }
-}
-
 /// Scaled by powers of two at every site, which changes no digit.
-fn log_overlap(bra: &Operand<'_>, ket: &Operand<'_>) -> f64 {
+fn log_overlap(bra: &InDouble<'_>, ket: &InDouble<'_>) -> f64 {
     let (mut a, mut b) = (&*bra.entries, &*ket.entries);
     let mut environment = vec![C64::ONE];
     let (mut product, mut exponent) = (Vec::new(), 0_i64);

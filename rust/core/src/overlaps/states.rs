@@ -89,13 +89,22 @@ impl EncodedState {
         entries + size_of_val::<[u32]>(&self.bonds)
     }
 
-    /// All entries in double precision.
-    pub fn in_double(&self) -> Cow<'_, [C64]> {
-        match &self.entries {
+    /// As contractions take it.
+    pub fn in_double(&self) -> InDouble<'_> {
+        let entries = match &self.entries {
             Entries::Single(x) => x.iter().map(|x| x.to_c64()).collect(),
-            Entries::Double(x) => Cow::Borrowed(x),
-        }
+            Entries::Double(x) => Cow::Borrowed(&**x),
+        };
+        InDouble { dims: self.dims().collect(), entries }
     }
+}
+
+/// One state, its entries in double precision.
+pub struct InDouble<'a> {
+    /// Left and right bond of each site.
+    pub dims: Vec<(usize, usize)>,
+    /// All tensors.
+    pub entries: Cow<'a, [C64]>,
 }
 
 /// States of equal width and precision. Immutable; rows share memory.
