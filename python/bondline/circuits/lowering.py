@@ -281,6 +281,33 @@ class _Lowering:
         return found
 
 
+def is_of(program: Program, group: Group) -> bool:
+    """Return whether a program on the wires of a group has its gates, wires and matrices.
+
+    Parameters
+    ----------
+    program : Program
+        Without mid-circuit measurements.
+    group : Group
+        Of one circuit.
+
+    Returns
+    -------
+    bool
+    """
+    counts, values = _controls(program)
+    matrices = [entries.ravel() for entries in program.matrices]
+    return (
+        np.array_equal(program.gates, group.gates)
+        and np.array_equal(program.counts, group.wire_counts)
+        and np.array_equal(program.wires, group.wires)
+        and np.array_equal(program.letters, group.letters)
+        and np.array_equal(counts, group.control_counts)
+        and np.array_equal(values, group.control_values)
+        and np.array_equal(np.concatenate(matrices) if matrices else [], group.matrices[0])
+    )
+
+
 def _settled(program: Program, measurements: Sequence[Any], sites: Register) -> NDArray[np.uint32]:
     """Take the wires of measurements into an open register; return those of the gates."""
     wires = np.array(program.wires, dtype=np.uint32)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,16 +16,19 @@ from pennylane.queuing import AnnotatedQueue
 from pennylane.tape import QuantumScript
 
 from bondline.circuits.lowered import Lowered
+from bondline.circuits.lowering import is_of
 from bondline.circuits.numbering import Trained
-from bondline.circuits.program import Register, program_of
+from bondline.circuits.program import Program, Register, program_of
+from bondline.circuits.rows import parameter_rows
 from bondline.compiling.arguments import Arguments, detached, is_tracer, joined, plain
 from bondline.compiling.elementary import Real
 from bondline.compiling.formula import Formula, Recorder
 from bondline.compiling.functions import FUNCTIONS
 from bondline.compiling.traced import Traced, Untraceable, traced_of
 from bondline.devices.mps import BondlineMPS
+from bondline.errors import InputError
 from bondline.measurements.seeds import Seeds
-from bondline.operators.gate_set import describe
+from bondline.operators.gate_set import PREPARATIONS, describe
 from bondline.operators.preparations import starts_with_preparation
 
 
@@ -88,14 +93,10 @@ def capture(qnode: Any, device: BondlineMPS, arguments: Arguments) -> Captured:
     NotCaptured
         If that cannot be recorded.
     """
-    if qml.capture.enabled():
-        raise NotCaptured("PennyLane captures programs itself")
     if len(qnode.compile_pipeline):
         raise NotCaptured("transforms of the QNode may use its numbers")
-    shapes = tuple(tuple(np.shape(number)) for number in arguments.numbers())
-    sizes = [int(np.prod(shape, dtype=int)) for shape in shapes]
-    recorder = Recorder(sum(sizes), FUNCTIONS)
-    tape, output = _recorded(qnode, arguments, recorder, shapes, sizes)
+    recorder, args, kwargs = _stand_ins(arguments)
+    tape, output = _recorded(qnode, args, kwargs, recorder)
     numbers = concrete(arguments)
     args, kwargs = arguments.with_numbers(numbers)
     config = qml.workflow.construct_execution_config(qnode, resolve=True)(*args, **kwargs)
@@ -105,13 +106,57 @@ def capture(qnode: Any, device: BondlineMPS, arguments: Arguments) -> Captured:
         lowered, formula = _lowered(device, config, native, recorder, inputs_now)
     except Untraceable as error:
         raise NotCaptured(recorder.reason or str(error)) from error
-    inputs = np.zeros(sum(sizes), dtype=np.bool_)
-    inputs[_inputs_of(formula)] = True
-    ends = np.cumsum(sizes)
-    reaches = tuple(
-        bool(inputs[end - size : end].any()) for end, size in zip(ends, sizes, strict=True)
-    )
-    return Captured(device, formula, lowered, config, output, shapes, reaches)
+    return _captured(device, arguments, lowered, formula, config, output)
+
+
+def capture_like(
+    make: Callable[..., QuantumScript], arguments: Arguments, known: Lowered, device: BondlineMPS
+) -> Captured:
+    """Record how a circuit depends on its arguments, whose circuit PennyLane has made already.
+
+    Parameters
+    ----------
+    make : callable
+        Returns the circuit of some arguments, on ``device``.
+    arguments : Arguments
+    known : Lowered
+        The circuit of these arguments; what is recorded must have its structure.
+    device : BondlineMPS
+
+    Returns
+    -------
+    Captured
+
+    Raises
+    ------
+    NotCaptured
+        If it cannot be recorded, or is another circuit.
+
+    Notes
+    -----
+    PennyLane's operators are made once, for the circuit that is recorded.
+    """
+    recorder, args, kwargs = _stand_ins(arguments)
+    try:
+        tape = make(*args, **kwargs)
+    except Exception as error:
+        raise NotCaptured(recorder.reason or _said(error)) from error
+    _require_recorded(recorder)
+    (own,), (circuit,), (group,) = known.tapes, known.circuits, known.groups
+    config = device.setup_execution_config(circuit=own)
+    native = _native(device, config, tape, recorder)
+    try:
+        program = _program(device, native, circuit.wires, recorder)
+        if not is_of(program, group) or not _loads_alike(program, own):
+            raise NotCaptured("its circuit differs from the recorded one")
+        register = Register(circuit.wires)
+        # Constants are those of the recorded call; the known circuit is there to compare with.
+        given = [0.0 if traced_of(number) is not None else number for number in program.parameters]
+        constants, _ = parameter_rows(0, native, register, given)
+        lowered, formula = _followed(known, program, constants, recorder)
+    except (Untraceable, InputError) as error:
+        raise NotCaptured(recorder.reason or str(error)) from error
+    return _captured(device, arguments, lowered, formula, config, None)
 
 
 def concrete(arguments: Arguments) -> list[Any]:
@@ -132,20 +177,42 @@ def concrete(arguments: Arguments) -> list[Any]:
     ]
 
 
-def _recorded(
-    qnode: Any,
-    arguments: Arguments,
-    recorder: Recorder,
-    shapes: Sequence[tuple[int, ...]],
-    sizes: Sequence[int],
-) -> tuple[QuantumScript, Any]:
-    """Run the quantum function with arguments that record what is done to them."""
-    ends = np.cumsum(sizes)
+def _shapes(arguments: Arguments) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(np.shape(number)) for number in arguments.numbers())
+
+
+def _stand_ins(arguments: Arguments) -> tuple[Recorder, Any, Any]:
+    """Return the arguments with numbers that record what is done to them."""
+    if qml.capture.enabled():
+        raise NotCaptured("PennyLane captures programs itself")
+    ends = np.cumsum([0, *map(math.prod, _shapes(arguments))]).tolist()
+    recorder = Recorder(ends[-1], FUNCTIONS)
     traced = [
-        Traced(recorder, np.arange(end - size, end).reshape(shape))
-        for end, size, shape in zip(ends, sizes, shapes, strict=True)
+        Traced(recorder, np.arange(start, end).reshape(shape))
+        for (start, end), shape in zip(pairwise(ends), _shapes(arguments), strict=True)
     ]
-    args, kwargs = arguments.with_numbers(traced)
+    return recorder, *arguments.with_numbers(traced)
+
+
+def _captured(
+    device: BondlineMPS,
+    arguments: Arguments,
+    lowered: Lowered,
+    formula: Formula,
+    config: Any,
+    output: Any,
+) -> Captured:
+    """Find out which arguments the circuit depends on."""
+    shapes = _shapes(arguments)
+    ends = np.cumsum([0, *map(math.prod, shapes)]).tolist()
+    inputs = np.zeros(ends[-1], dtype=np.bool_)
+    inputs[_inputs_of(formula)] = True
+    reaches = tuple(bool(inputs[start:end].any()) for start, end in pairwise(ends))
+    return Captured(device, formula, lowered, config, output, shapes, reaches)
+
+
+def _recorded(qnode: Any, args: Any, kwargs: Any, recorder: Recorder) -> tuple[QuantumScript, Any]:
+    """Run the quantum function of a QNode with arguments that record."""
     try:
         with AnnotatedQueue() as queue:
             output = qnode.func(*args, **kwargs)
@@ -191,25 +258,51 @@ def _lowered(
     seed = Seeds(0).next_call() if tape.shots else None
     lowered = device.lowered([numbered], config, seed=seed)
     (circuit,), (group,) = lowered.circuits, lowered.groups
-    brings = starts_with_preparation(operations)
+    program = _program(device, tape, circuit.wires, recorder)
+    return _followed(lowered, program, group.parameters, recorder)
+
+
+def _program(device: BondlineMPS, tape: Any, wires: Any, recorder: Recorder) -> Program:
+    """Walk over a recorded circuit."""
+    brings = starts_with_preparation(tape.operations)
     has_initial = device.initial_state is not None and not brings
-    program = program_of(tape, Register(circuit.wires), initial=has_initial)
+    program = program_of(tape, Register(wires), initial=has_initial)
     _require_recorded(recorder)
     for operator in program.preparations:
         if _is_recorded(operator):
             raise NotCaptured(f"{describe(operator)} is made of an argument")
-    rows = len(group.parameters)
-    columns = []
-    for number, column in zip(program.parameters, group.parameters.T, strict=True):
+    return program
+
+
+def _followed(
+    lowered: Lowered, program: Program, constants: Real, recorder: Recorder
+) -> tuple[Lowered, Formula]:
+    """Return how the parameters of a program follow; those that are constant are given, in rows."""
+    results = np.empty(constants.shape, dtype=np.intp)
+    fixed = []
+    for place, number in enumerate(program.parameters):
         traced = traced_of(number)
-        registers = recorder.constants(column) if traced is None else traced.registers
-        columns.append(np.broadcast_to(registers, (rows,)))
-    results = np.stack(columns, axis=1) if columns else np.empty((rows, 0), dtype=np.intp)
+        if traced is None:
+            fixed.append(place)
+        else:
+            results[:, place] = traced.registers
+    results[:, fixed] = recorder.constants(constants[:, fixed])
     formula = recorder.formula(results)
     slots = np.flatnonzero(formula.varies.any(axis=0))
     trained = Trained(len(slots), np.arange(len(slots)), slots, ())
-    circuit = replace(circuit, trained=trained)
-    return Lowered(lowered.tapes, (circuit,), (group,)), formula
+    circuit = replace(lowered.circuits[0], trained=trained)
+    return Lowered(lowered.tapes, (circuit,), lowered.groups), formula
+
+
+def _loads_alike(program: Program, tape: Any) -> bool:
+    """Whether a program starts from the state that a circuit starts from."""
+    if not program.preparations:
+        return True
+    others = [operator for operator in tape.operations if isinstance(operator, PREPARATIONS)]
+    return len(program.preparations) == len(others) and all(
+        one.wires == other.wires and all(map(np.array_equal, one.data, other.data))
+        for one, other in zip(program.preparations, others, strict=True)
+    )
 
 
 def _with_numbers(operator: Any, pool: Real) -> Any:

@@ -7,6 +7,7 @@ multiplication of 2,000 numbers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,6 +71,9 @@ class Recorder:
         self.count = inputs
         self._constants: list[tuple[Registers, Real]] = []
         self._steps: dict[tuple[int, str], list[tuple[Registers, tuple[Registers, ...]]]] = {}
+        # Circuits are mostly written with single numbers: those are kept without arrays.
+        self._single_constants: dict[float, int] = {}
+        self._single_steps: dict[tuple[int, str], list[tuple[int, ...]]] = {}
 
     def constants(self, values: Any) -> Registers:
         """Return registers of constants.
@@ -85,6 +89,25 @@ class Recorder:
         array = np.asarray(values, dtype=np.float64)
         found = self._new(array.shape, 0)
         self._constants.append((found.ravel(), array.ravel()))
+        return found
+
+    def constant(self, value: float) -> int:
+        """Return the register of one constant; constants of one value share it."""
+        found = self._single_constants.get(value)
+        if found is not None and value != 0.0:  # zeros have signs
+            return found
+        found = self._new_one(0)
+        if value == 0.0:
+            self._constants.append((np.array([found], dtype=np.intp), np.array([value])))
+        else:
+            self._single_constants[value] = found
+        return found
+
+    def apply_to_single(self, function: str, *operands: int) -> int:
+        """Record a function of single numbers; see :meth:`apply`."""
+        level = 1 + max(map(self._levels.item, operands))
+        found = self._new_one(level)
+        self._single_steps.setdefault((level, function), []).append((found, *operands))
         return found
 
     def apply(self, function: str, *operands: Registers) -> Registers:
@@ -124,13 +147,14 @@ class Recorder:
         varies = np.zeros(self.count, dtype=np.bool_)
         varies[: self.inputs] = True
         steps: list[Step] = []
-        for level, function in sorted(self._steps, reverse=True):
-            parts = self._steps[level, function]
-            found = np.concatenate([part for part, _ in parts])
-            operands = [
-                np.concatenate([given[number] for _, given in parts])
-                for number in range(len(parts[0][1]))
+        for level, function in sorted({*self._steps, *self._single_steps}, reverse=True):
+            parts = [
+                np.stack([part, *given]) for part, given in self._steps.get((level, function), ())
             ]
+            singles = self._single_steps.get((level, function))
+            if singles is not None:
+                parts.append(np.array(singles, dtype=np.intp).T)
+            found, *operands = np.concatenate(parts, axis=1)
             kept = needed[found]
             if kept.any():
                 chosen = tuple(part[kept] for part in operands)
@@ -143,11 +167,20 @@ class Recorder:
         pool = np.zeros(self.count)
         for registers, values in self._constants:
             pool[registers] = values
+        pool[list(self._single_constants.values())] = list(self._single_constants)
         return Formula(self.inputs, pool, tuple(steps), results, varies[results])
+
+    def _new_one(self, level: int) -> int:
+        found = self.count
+        self.count += 1
+        if self.count > len(self._levels):
+            self._levels = np.concatenate([self._levels, np.zeros(2 * self.count, dtype=np.intp)])
+        self._levels[found] = level
+        return found
 
     def _new(self, shape: tuple[int, ...], level: int) -> Registers:
         start = self.count
-        self.count += int(np.prod(shape, dtype=int))
+        self.count += math.prod(shape)
         if self.count > len(self._levels):
             self._levels = np.concatenate([self._levels, np.zeros(2 * self.count, dtype=np.intp)])
         self._levels[start : self.count] = level

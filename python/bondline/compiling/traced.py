@@ -22,8 +22,8 @@ class Traced:
     Parameters
     ----------
     recorder : Recorder
-    registers : ndarray of intp
-        Where its numbers are, in its own shape.
+    registers : ndarray of intp, or int
+        Where its numbers are, in its own shape; an integer for a single number.
 
     Notes
     -----
@@ -47,28 +47,37 @@ class Traced:
     __array_priority__ = 10_000.0
     dtype = np.dtype(np.float64)
 
-    __slots__ = ("recorder", "registers")
+    __slots__ = ("_array", "_single", "recorder")
 
-    def __init__(self, recorder: Recorder, registers: Registers) -> None:
+    def __init__(self, recorder: Recorder, registers: Registers | int) -> None:
         self.recorder = recorder
-        self.registers = registers
+        # One of the two; circuits are mostly written with single numbers, without arrays.
+        self._single = registers if isinstance(registers, int) else None
+        self._array = None if isinstance(registers, int) else registers
 
     # What is known
 
     @property
+    def registers(self) -> Registers:
+        """Where its numbers are, in its own shape."""
+        if self._array is None:
+            self._array = np.array(self._single, dtype=np.intp)
+        return self._array
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Its shape."""
-        return self.registers.shape
+        return () if self._single is not None else self.registers.shape
 
     @property
     def ndim(self) -> int:
         """Number of its axes."""
-        return self.registers.ndim
+        return 0 if self._single is not None else self.registers.ndim
 
     @property
     def size(self) -> int:
         """Number of its entries."""
-        return self.registers.size
+        return 1 if self._single is not None else self.registers.size
 
     @property
     def real(self) -> Traced:
@@ -101,6 +110,8 @@ class Traced:
 
     def like(self, registers: Any) -> Traced:
         """Return an array of other registers."""
+        if np.ndim(registers) == 0:
+            return Traced(self.recorder, int(registers))
         return Traced(self.recorder, np.asarray(registers, dtype=np.intp))
 
     def registers_of(self, value: Any) -> Registers:
@@ -123,6 +134,16 @@ class Traced:
             self.refuse(f"it computes with an argument and numbers of {numbers.dtype}")
         return self.recorder.constants(numbers)
 
+    def single_of(self, value: Any) -> int | None:
+        """Return the register of an operand that is seen at once to be a single number."""
+        if type(value) is Traced:
+            return value._single if value.recorder is self.recorder else None
+        if type(value) is float or type(value) is np.float64:
+            return self.recorder.constant(float(value))
+        if type(value) is int and abs(value) < 2**53:
+            return self.recorder.constant(float(value))
+        return None
+
     def refuse(self, reason: str) -> NoReturn:
         """Raise, and keep the first reason."""
         if self.recorder.reason is None:
@@ -130,6 +151,8 @@ class Traced:
         raise Untraceable(reason)
 
     def __getitem__(self, index: Any) -> Traced:
+        if type(index) is int and self.registers.ndim == 1:
+            return Traced(self.recorder, self.registers.item(index))
         return self.like(self.registers[index])
 
     def reshape(self, *shape: Any, **order: Any) -> Traced:
@@ -181,6 +204,11 @@ class Traced:
         if elementary is not None:
             if kwargs or len(args) != len(elementary.derivatives):
                 self.refuse(f"it calls {name} with an argument and more than that")
+            singles = [
+                register for value in args if (register := self.single_of(value)) is not None
+            ]
+            if len(singles) == len(args):
+                return Traced(self.recorder, self.recorder.apply_to_single(name, *singles))
             operands = [self.registers_of(value) for value in args]
             return self.like(self.recorder.apply(name, *operands))
         handler = self.recorder.functions.get(name)

@@ -37,11 +37,10 @@ class FeatureMap:
     device: BondlineMPS
     entanglers: bool = True
 
-    def circuit(self, row: Any, *params: Any) -> Any:
-        """Queue the gates of one row: the quantum function that is recorded."""
-        for operator in self._operations(row, params):
-            qml.QueuingManager.append(operator)  # qml.apply would copy what is our own
-        return qml.expval(qml.Z(self.device.wires[0]))
+    def circuit(self, row: Any, *params: Any) -> QuantumScript:
+        """Return the circuit of one row, with a measurement that PennyLane wants in a circuit."""
+        measurement = qml.expval(qml.Z(self.device.wires[0]))
+        return QuantumScript(self._operations(row, params), [measurement])
 
     def native(self, row: NDArray[np.float64], params: Sequence[Any]) -> tuple[Any, Any]:
         """Return the circuit of one row in native gates, as PennyLane makes it.
@@ -52,9 +51,7 @@ class FeatureMap:
             If the function fails, or does what a feature map does not do.
         """
         try:
-            tape = QuantumScript(
-                self._operations(row, params), [qml.expval(qml.Z(self.device.wires[0]))]
-            )
+            tape = self.circuit(row, *params)
         except InputError:
             raise
         except Exception as error:
@@ -111,21 +108,25 @@ class FeatureMap:
                     f"The feature map returns a {type(part).__name__}. A feature map only queues "
                     "gates and returns nothing."
                 )
+        # Each class is looked at once: isinstance costs a microsecond for PennyLane's classes.
+        kinds = set(map(type, tape.operations))
+        if any(issubclass(kind, qml.ops.MidMeasure | qml.ops.Conditional) for kind in kinds):
+            raise InputError(
+                "The feature map measures in its middle. The state of a row must be pure: "
+                "leave mid-circuit measurements out."
+            )
+        if any(issubclass(kind, Channel) for kind in kinds):
+            noise = next(op for op in tape.operations if isinstance(op, Channel))
+            raise InputError(
+                f"The feature map has the noise channel {describe(noise)}. The state of a "
+                "row must be pure: leave channels out."
+            )
         known = set(self.device.wires)
         for operator in tape.operations:
-            if isinstance(operator, qml.ops.MidMeasure | qml.ops.Conditional):
+            labels = operator.wires.labels
+            if not known.issuperset(labels):
+                wire = next(label for label in labels if label not in known)
                 raise InputError(
-                    "The feature map measures in its middle. The state of a row must be pure: "
-                    "leave mid-circuit measurements out."
+                    f"The feature map acts on the wire {wire!r} ({operator.name}), and the "
+                    f"kernel has the wires {list(self.device.wires)[:20]}."
                 )
-            if isinstance(operator, Channel):
-                raise InputError(
-                    f"The feature map has the noise channel {describe(operator)}. The state of a "
-                    "row must be pure: leave channels out."
-                )
-            for wire in operator.wires:
-                if wire not in known:
-                    raise InputError(
-                        f"The feature map acts on the wire {wire!r} ({operator.name}), and the "
-                        f"kernel has the wires {list(self.device.wires)[:20]}."
-                    )

@@ -8,12 +8,12 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
-import pennylane as qml
 from numpy.typing import NDArray
 
 from bondline.circuits.group import Group
+from bondline.circuits.lowered import Lowered
 from bondline.compiling.arguments import UnknownArgument, arguments_of, joined, plain
-from bondline.compiling.capture import Captured, NotCaptured, capture
+from bondline.compiling.capture import Captured, NotCaptured, capture_like
 from bondline.compiling.compiled import STRUCTURES
 from bondline.errors import InputError
 from bondline.kernels.feature_map import FeatureMap
@@ -67,16 +67,15 @@ class CircuitMaker:
         """Return the circuits of rows, recorded if a few of them agree with PennyLane's own."""
         params = tuple(map(plain, params))
         chosen = sorted({0, len(rows) // 2, len(rows) - 1})
-        own = [self.map.lowered(rows[place : place + 1], params).groups[0] for place in chosen]
-        captured = self._captured(rows[0], params)
+        own = self.map.lowered(rows[chosen], params)
+        captured = self._captured(rows[0], params, own)
         if isinstance(captured, Captured):
             if self._agrees(captured, rows[chosen], params, own):
                 mark = self._fingerprint(_formula_digest(captured), rows.shape[1], params)
                 recorded = partial(self._recorded, captured, rows, params)
                 return RowCircuits(len(rows), None, mark, recorded)
             captured = "its circuit differs from the recorded one"
-        again = [self.map.lowered(rows[place : place + 1], params).groups[0] for place in chosen]
-        if not all(map(_alike, own, again)):
+        if not _same(own, self.map.lowered(rows[chosen], params)):
             raise InputError(
                 "The feature map makes another circuit of the same row at every call. A kernel "
                 "needs a map that depends on its row alone: take the random numbers out of it."
@@ -86,7 +85,7 @@ class CircuitMaker:
 
     # What is recorded
 
-    def _captured(self, row: Rows, params: Sequence[Any]) -> Captured | str:
+    def _captured(self, row: Rows, params: Sequence[Any], own: Lowered) -> Captured | str:
         found: Captured | str = ""
         for integers in (True, False):
             try:
@@ -95,9 +94,12 @@ class CircuitMaker:
                 return str(error)
             key = (integers, arguments.key)
             if key not in self._known:
-                qnode = qml.QNode(self.map.circuit, self.map.device, diff_method=None)
+                # Of the row alone: its circuit was made with those of others.
+                known = self.map.device.lowered(own.tapes[:1], None)
                 try:
-                    self._known[key] = capture(qnode, self.map.device, arguments)
+                    self._known[key] = capture_like(
+                        self.map.circuit, arguments, known, self.map.device
+                    )
                 except NotCaptured as error:
                     self._known[key] = str(error)
             found = self._known[key]
@@ -124,14 +126,11 @@ class CircuitMaker:
             raise InputError(f"The feature map makes an angle of row {row} that is not finite.")
         return replace(captured.lowered.groups[0], parameters=np.ascontiguousarray(parameters))
 
-    def _agrees(
-        self, captured: Captured, rows: Rows, params: Sequence[Any], own: Sequence[Group]
-    ) -> bool:
-        found = self._group(captured, rows, params)
-        return all(
-            _alike(replace(found, parameters=found.parameters[place : place + 1]), expected)
-            for place, expected in enumerate(own)
-        )
+    def _agrees(self, captured: Captured, rows: Rows, params: Sequence[Any], own: Lowered) -> bool:
+        """Whether these rows have the circuits, all of one structure, that PennyLane made."""
+        if len(own.groups) > 1:
+            return False
+        return _alike(self._group(captured, rows, params), own.groups[0])
 
     # Row by row
 
@@ -177,6 +176,11 @@ def _numbers(captured: Captured, params: Sequence[Any]) -> list[Any]:
         if tuple(map(np.shape, found)) == captured.shapes[1:]:
             return found
     return []
+
+
+def _same(one: Lowered, other: Lowered) -> bool:
+    places = [[circuit.group for circuit in lowered.circuits] for lowered in (one, other)]
+    return places[0] == places[1] and all(map(_alike, one.groups, other.groups))
 
 
 def _alike(one: Group, other: Group) -> bool:
