@@ -1,4 +1,4 @@
-//! The state as it is handed out: canonical, normalised, in double precision.
+//! The state as it is handed out: normalised, in double precision, canonical where that is asked for.
 
 use crate::cancel::Cancel;
 use crate::error::Result;
@@ -27,4 +27,21 @@ pub(crate) fn normalised_tensors<T: Scalar>(
     let n = state.n_sites();
     state.schmidt.truncate(n);
     Ok((state.sites, state.schmidt.split_off(1)))
+}
+
+/// Tensors of norm 1 of `state`, whose squared norm is exp(`log_norm`) with what was taken out at sweeps, times
+/// `phase`: as they are, in no canonical form. Overlaps need no more, and a sweep would cost as much as the evolution.
+pub(crate) fn scaled_tensors<T: Scalar>(
+    state: &Mps<T>,
+    log_norm: f64,
+    phase: C64,
+) -> Vec<SiteTensor<C64>> {
+    let mut sites: Vec<SiteTensor<C64>> = state.sites.iter().map(SiteTensor::cast).collect();
+    // Shared out over the sites, as the whole factor may be beyond all numbers.
+    let share = 0.5 * (state.log_norm_taken_out - log_norm) / sites.len() as f64;
+    for (i, site) in sites.iter_mut().enumerate() {
+        let phase = if i == 0 { phase } else { C64::ONE };
+        multiply_by(site, phase * share.exp());
+    }
+    sites
 }

@@ -48,7 +48,7 @@ pub use entropy::{renyi_two_entropy, schmidt_weights, von_neumann_entropy};
 pub use environment::Readout;
 pub(crate) use evolve::evolve_on_tape;
 pub use evolve::{Evolution, EvolutionLog, Parallelism, evolve};
-pub(crate) use export::{Exported, normalised_tensors};
+pub(crate) use export::{Exported, normalised_tensors, scaled_tensors};
 pub use light_cone::LightCones;
 pub(crate) use load::{load_amplitudes, load_tensors};
 pub use loose::Loose;

@@ -7,7 +7,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::group::{Group, Precision, Settings};
 use crate::ieee::IeeeArithmetic;
-use crate::mps::normalised_tensors;
+use crate::mps::scaled_tensors;
 use crate::overlaps::{EncodedState, EncodedStates};
 use crate::plan_cache::PlanCache;
 use crate::request::Requests;
@@ -84,7 +84,7 @@ impl EncodeJob {
         let limit = self.settings.memory_limit;
         let run = |row: &Row<'_, T>| {
             let (result, evolved, phase) = row.run_whole()?;
-            let (sites, _) = normalised_tensors(&evolved.state, phase, cancel)?;
+            let sites = scaled_tensors(&evolved.state, result.report.log_norm, phase);
             let state = EncodedState::pack(&sites, T::ROUNDS);
             let bytes = state.n_bytes() + held.fetch_add(state.n_bytes(), Ordering::Relaxed);
             if bytes as u64 > limit {
