@@ -337,17 +337,17 @@ def test_parts_that_are_no_states_are_refused(bonds, entries, message):
 
 
 @pytest.mark.parametrize(
-    ("bonds", "entries"),
+    ("bonds", "entries", "message"),
     [
-        (BONDS.astype(np.int64), ENTRIES),
-        (BONDS[0], ENTRIES),
-        (BONDS, ENTRIES.real),
-        (BONDS, ENTRIES.reshape(4, 4)),
-        (BONDS, None),
+        (BONDS.astype(np.int64), ENTRIES, r"bonds of uint32.*got int64 of shape \(1, 2\)"),
+        (BONDS[0], ENTRIES, r"got uint32 of shape \(2,\)"),
+        (BONDS, ENTRIES.real, "complex64 or complex128 on one axis, got float64"),
+        (BONDS, ENTRIES.reshape(4, 4), r"got complex128 of shape \(4, 4\)"),
+        (BONDS, None, "got <class 'NoneType'>"),
     ],
 )
-def test_parts_of_other_types_are_refused(bonds, entries):
-    with pytest.raises(TypeError):
+def test_parts_of_other_types_are_refused(bonds, entries, message):
+    with pytest.raises(InputError, match=message):
         _core.EncodedStates.from_parts(bonds, entries)
 
 

@@ -75,19 +75,22 @@ impl EncodedStates {
     }
 
     #[staticmethod]
-    #[allow(clippy::needless_pass_by_value)] // what pyo3 extracts an array into
     fn from_parts(
         py: Python<'_>,
-        bonds: PyReadonlyArray2<'_, u32>,
+        bonds: &Bound<'_, PyAny>,
         entries: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
+        let Ok(bonds) = bonds.extract::<PyReadonlyArray2<'_, u32>>() else {
+            return Err(unexpected(py, "bonds of uint32, shape (states, wires - 1)", bonds));
+        };
         let states = if let Ok(single) = entries.extract::<PyReadonlyArray1<'_, C32>>() {
             let entries: Vec<C32> = single.as_array().iter().copied().collect();
             split(&bonds, &entries, true, |part| Entries::Single(part.into()))
-        } else {
-            let double: PyReadonlyArray1<'_, C64> = entries.extract()?;
+        } else if let Ok(double) = entries.extract::<PyReadonlyArray1<'_, C64>>() {
             let entries: Vec<C64> = double.as_array().iter().copied().collect();
             split(&bonds, &entries, false, |part| Entries::Double(part.into()))
+        } else {
+            return Err(unexpected(py, "entries of complex64 or complex128 on one axis", entries));
         };
         states.map(Self).map_err(|error| to_python(py, &error))
     }
@@ -141,6 +144,19 @@ impl EncodedStates {
         let parts = slf.get().parts(py)?.into_pyobject(py)?;
         Ok((slf.get_type().getattr("from_parts")?, parts))
     }
+}
+
+/// The error for parts of another type or shape.
+fn unexpected(py: Python<'_>, expected: &str, given: &Bound<'_, PyAny>) -> PyErr {
+    let text = |name: &str| given.getattr(name).and_then(|value| Ok(value.str()?.to_string()));
+    let found = match (text("dtype"), text("shape")) {
+        (Ok(dtype), Ok(shape)) => format!("{dtype} of shape {shape}"),
+        _ => given.get_type().to_string(),
+    };
+    let error = Error::invalid(format!(
+        "expected {expected}, got {found}; give both as parts() returned them"
+    ));
+    to_python(py, &error)
 }
 
 /// The states whose entries follow each other in `entries`.

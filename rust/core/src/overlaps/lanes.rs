@@ -17,103 +17,246 @@ pub const LANES: usize = 8;
 /// One number for each of the eight.
 pub type Lane = [f64; LANES];
 
-/// One number of each of the eight states.
+/// One entry of each of the eight states: complex, or real where no state of a matrix has imaginary parts.
+/// With imaginary parts of zero both have the same bits.
+trait Entry: Copy {
+    const ZERO: Self;
+    const ONE: Self;
+
+    fn set(&mut self, lane: usize, entry: C64);
+
+    /// self += x · y
+    fn add_product<const FUSED: bool>(&mut self, x: &Self, y: &Self);
+
+    /// self += conj(a) · t
+    fn add_conjugate<const FUSED: bool>(&mut self, a: C64, t: &Self);
+
+    /// The largest part of each lane, or `largest`.
+    fn largest(&self, largest: Lane) -> Lane;
+
+    fn scale(&mut self, factors: &Lane);
+
+    fn norm_sqr(&self, lane: usize) -> f64;
+}
+
 #[derive(Clone, Copy)]
 struct Cell {
     re: Lane,
     im: Lane,
 }
 
-const ZERO: Cell = Cell { re: [0.0; LANES], im: [0.0; LANES] };
+impl Entry for Cell {
+    const ZERO: Self = Self { re: [0.0; LANES], im: [0.0; LANES] };
+    const ONE: Self = Self { re: [1.0; LANES], im: [0.0; LANES] };
+
+    fn set(&mut self, lane: usize, entry: C64) {
+        (self.re[lane], self.im[lane]) = (entry.re, entry.im);
+    }
+
+    #[inline(always)]
+    fn add_product<const FUSED: bool>(&mut self, x: &Self, y: &Self) {
+        add::<FUSED>(&mut self.re, &x.re, &y.re);
+        add::<FUSED>(&mut self.im, &x.re, &y.im);
+        subtract::<FUSED>(&mut self.re, &x.im, &y.im);
+        add::<FUSED>(&mut self.im, &x.im, &y.re);
+    }
+
+    #[inline(always)]
+    fn add_conjugate<const FUSED: bool>(&mut self, a: C64, t: &Self) {
+        let (re, im) = ([a.re; LANES], [a.im; LANES]);
+        add::<FUSED>(&mut self.re, &re, &t.re);
+        add::<FUSED>(&mut self.im, &re, &t.im);
+        add::<FUSED>(&mut self.re, &im, &t.im);
+        subtract::<FUSED>(&mut self.im, &im, &t.re);
+    }
+
+    #[inline(always)]
+    fn largest(&self, mut largest: Lane) -> Lane {
+        for (largest, (re, im)) in largest.iter_mut().zip(self.re.iter().zip(&self.im)) {
+            *largest = largest.max(re.abs().max(im.abs()));
+        }
+        largest
+    }
+
+    #[inline(always)]
+    fn scale(&mut self, factors: &Lane) {
+        for (factor, (re, im)) in factors.iter().zip(self.re.iter_mut().zip(&mut self.im)) {
+            *re *= factor;
+            *im *= factor;
+        }
+    }
+
+    fn norm_sqr(&self, lane: usize) -> f64 {
+        self.re[lane] * self.re[lane] + self.im[lane] * self.im[lane]
+    }
+}
+
+impl Entry for Lane {
+    const ZERO: Self = [0.0; LANES];
+    const ONE: Self = [1.0; LANES];
+
+    fn set(&mut self, lane: usize, entry: C64) {
+        self[lane] = entry.re;
+    }
+
+    #[inline(always)]
+    fn add_product<const FUSED: bool>(&mut self, x: &Self, y: &Self) {
+        add::<FUSED>(self, x, y);
+    }
+
+    #[inline(always)]
+    fn add_conjugate<const FUSED: bool>(&mut self, a: C64, t: &Self) {
+        add::<FUSED>(self, &[a.re; LANES], t);
+    }
+
+    #[inline(always)]
+    fn largest(&self, mut largest: Lane) -> Lane {
+        for (largest, x) in largest.iter_mut().zip(self) {
+            *largest = largest.max(x.abs());
+        }
+        largest
+    }
+
+    #[inline(always)]
+    fn scale(&mut self, factors: &Lane) {
+        for (factor, x) in factors.iter().zip(self) {
+            *x *= factor;
+        }
+    }
+
+    fn norm_sqr(&self, lane: usize) -> f64 {
+        self[lane] * self[lane]
+    }
+}
 
 /// Up to eight states, as wide as the widest of them at every bond; further lanes hold zeros.
 pub struct Eight {
     dims: Vec<(usize, usize)>,
-    cells: Vec<Cell>,
+    cells: Cells,
+}
+
+enum Cells {
+    Real(Vec<Lane>),
+    Complex(Vec<Cell>),
 }
 
 impl Eight {
-    pub fn pack(states: &[&InDouble<'_>]) -> Self {
+    /// `real`: none of them, and no bra that they meet, has imaginary parts.
+    pub fn pack(states: &[&InDouble<'_>], real: bool) -> Self {
         let n_wires = states.first().map_or(0, |state| state.dims.len());
         let widest = |site: usize| {
             let dims = states.iter().map(|state| state.dims[site]);
             dims.fold((1, 1), |(l, r), (left, right)| (l.max(left), r.max(right)))
         };
         let dims: Vec<_> = (0..n_wires).map(widest).collect();
-        let mut cells = vec![ZERO; dims.iter().map(|(left, right)| 2 * left * right).sum()];
-        for (lane, state) in states.iter().take(LANES).enumerate() {
-            let (mut from, mut to) = (&*state.entries, cells.as_mut_slice());
-            for (&(left, right), &(wide_left, wide_right)) in state.dims.iter().zip(&dims) {
-                let (here, behind) = from.split_at(2 * left * right);
-                let (cells, next) = to.split_at_mut(2 * wide_left * wide_right);
-                for (row, cells) in here.chunks(right).zip(cells.chunks_mut(wide_right)) {
-                    for (entry, cell) in row.iter().zip(cells) {
-                        (cell.re[lane], cell.im[lane]) = (entry.re, entry.im);
-                    }
-                }
-                (from, to) = (behind, next);
-            }
-        }
+        let cells = if real {
+            Cells::Real(side_by_side(states, &dims))
+        } else {
+            Cells::Complex(side_by_side(states, &dims))
+        };
         Self { dims, cells }
     }
+}
+
+fn side_by_side<E: Entry>(states: &[&InDouble<'_>], dims: &[(usize, usize)]) -> Vec<E> {
+    let mut cells = vec![E::ZERO; dims.iter().map(|(left, right)| 2 * left * right).sum()];
+    for (lane, state) in states.iter().take(LANES).enumerate() {
+        let (mut from, mut to) = (&*state.entries, cells.as_mut_slice());
+        for (&(left, right), &(wide_left, wide_right)) in state.dims.iter().zip(dims) {
+            let (here, behind) = from.split_at(2 * left * right);
+            let (cells, next) = to.split_at_mut(2 * wide_left * wide_right);
+            for (row, cells) in here.chunks(right).zip(cells.chunks_mut(wide_right)) {
+                for (entry, cell) in row.iter().zip(cells) {
+                    cell.set(lane, *entry);
+                }
+            }
+            (from, to) = (behind, next);
+        }
+    }
+    cells
 }
 
 /// Environments and products of one thread, grown once.
 #[derive(Default)]
 pub struct Scratch {
-    environment: Vec<Cell>,
-    product: Vec<Cell>,
+    real: Buffers<Lane>,
+    complex: Buffers<Cell>,
+}
+
+struct Buffers<E> {
+    environment: Vec<E>,
+    product: Vec<E>,
+}
+
+impl<E> Default for Buffers<E> {
+    fn default() -> Self {
+        Self { environment: Vec::new(), product: Vec::new() }
+    }
 }
 
 /// ln |⟨bra|ket⟩|² of the eight, −∞ for orthogonal ones and for empty lanes.
 pub fn log_overlaps(bra: &InDouble<'_>, kets: &Eight, scratch: &mut Scratch) -> Lane {
+    match &kets.cells {
+        Cells::Real(cells) => dispatch(bra, (&kets.dims, cells), &mut scratch.real),
+        Cells::Complex(cells) => dispatch(bra, (&kets.dims, cells), &mut scratch.complex),
+    }
+}
+
+/// Bonds and entries of the eight.
+type Kets<'a, E> = (&'a [(usize, usize)], &'a [E]);
+
+fn dispatch<E: Entry>(bra: &InDouble<'_>, kets: Kets<'_, E>, scratch: &mut Buffers<E>) -> Lane {
     match Arch::new() {
         // A fused multiply-add that the processor does not have would be a call for each number.
-        Arch::Scalar if !cfg!(target_arch = "aarch64") => sweep::<false>(bra, kets, scratch),
+        Arch::Scalar if !cfg!(target_arch = "aarch64") => sweep::<E, false>(bra, kets, scratch),
         arch => arch.dispatch(Sweep { bra, kets, scratch }),
     }
 }
 
 /// The sweep compiled for the processor at hand. A closure would be called, not inlined, and so lose its instructions.
-struct Sweep<'a> {
+struct Sweep<'a, E> {
     bra: &'a InDouble<'a>,
-    kets: &'a Eight,
-    scratch: &'a mut Scratch,
+    kets: Kets<'a, E>,
+    scratch: &'a mut Buffers<E>,
 }
 
-impl WithSimd for Sweep<'_> {
+impl<E: Entry> WithSimd for Sweep<'_, E> {
     type Output = Lane;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> Lane {
-        sweep::<true>(self.bra, self.kets, self.scratch)
+        sweep::<E, true>(self.bra, self.kets, self.scratch)
     }
 }
 
 #[inline(always)]
-fn sweep<const FUSED: bool>(bra: &InDouble<'_>, kets: &Eight, scratch: &mut Scratch) -> Lane {
-    let Scratch { environment, product } = scratch;
+fn sweep<E: Entry, const FUSED: bool>(
+    bra: &InDouble<'_>,
+    kets: Kets<'_, E>,
+    scratch: &mut Buffers<E>,
+) -> Lane {
+    let Buffers { environment, product } = scratch;
     environment.clear();
-    environment.push(Cell { re: [1.0; LANES], ..ZERO });
-    let (mut a, mut b) = (&*bra.entries, kets.cells.as_slice());
+    environment.push(E::ONE);
+    let (dims, mut b) = kets;
+    let mut a = &*bra.entries;
     let mut exponents = [0_i64; LANES];
-    for (&(al, ar), &(bl, br)) in bra.dims.iter().zip(&kets.dims) {
+    for (&(al, ar), &(bl, br)) in bra.dims.iter().zip(dims) {
         let (here, behind) = a.split_at(2 * al * ar);
         let (ket, next) = b.split_at(2 * bl * br);
-        product.resize(2 * al * br, ZERO);
+        product.resize(2 * al * br, E::ZERO);
         // Sizes that are known to the compiler are unrolled.
         match (al, ar, bl, br) {
-            (1, 1, 1, 1) => step::<FUSED>([1, 1, 1, 1], here, ket, environment, product),
-            (2, 2, 2, 2) => step::<FUSED>([2, 2, 2, 2], here, ket, environment, product),
-            (4, 4, 4, 4) => step::<FUSED>([4, 4, 4, 4], here, ket, environment, product),
-            _ => step::<FUSED>([al, ar, bl, br], here, ket, environment, product),
+            (1, 1, 1, 1) => step::<E, FUSED>([1, 1, 1, 1], here, ket, environment, product),
+            (2, 2, 2, 2) => step::<E, FUSED>([2, 2, 2, 2], here, ket, environment, product),
+            (4, 4, 4, 4) => step::<E, FUSED>([4, 4, 4, 4], here, ket, environment, product),
+            _ => step::<E, FUSED>([al, ar, bl, br], here, ket, environment, product),
         }
         (a, b) = (behind, next);
         rescale(environment, &mut exponents);
     }
-    let Cell { re, im } = environment[0];
     std::array::from_fn(|lane| {
-        let size = (re[lane] * re[lane] + im[lane] * im[lane]).ln();
+        let size = environment[0].norm_sqr(lane).ln();
         // States are normalised: what is above is rounding.
         (2.0 * exponents[lane] as f64 * std::f64::consts::LN_2 + size).min(0.0)
     })
@@ -121,12 +264,12 @@ fn sweep<const FUSED: bool>(bra: &InDouble<'_>, kets: &Eight, scratch: &mut Scra
 
 /// One site of all eight pairs; `dims` are the bonds of the bra (left, right) and those of the kets.
 #[inline(always)]
-fn step<const FUSED: bool>(
+fn step<E: Entry, const FUSED: bool>(
     dims: [usize; 4],
     a: &[C64],
-    b: &[Cell],
-    environment: &mut Vec<Cell>,
-    product: &mut [Cell],
+    b: &[E],
+    environment: &mut Vec<E>,
+    product: &mut [E],
 ) {
     let [al, ar, bl, br] = dims;
     let (a, b) = (&a[..2 * al * ar], &b[..2 * bl * br]);
@@ -136,28 +279,21 @@ fn step<const FUSED: bool>(
         let environment = &environment[..al * bl];
         for (row, out) in environment.chunks_exact(bl).zip(product.chunks_exact_mut(2 * br)) {
             for (column, out) in out.iter_mut().enumerate() {
-                let mut sum = ZERO;
+                let mut sum = E::ZERO;
                 for (e, b) in row.iter().zip(b[column..].iter().step_by(2 * br)) {
-                    add::<FUSED>(&mut sum.re, &e.re, &b.re);
-                    add::<FUSED>(&mut sum.im, &e.re, &b.im);
-                    subtract::<FUSED>(&mut sum.re, &e.im, &b.im);
-                    add::<FUSED>(&mut sum.im, &e.im, &b.re);
+                    sum.add_product::<FUSED>(e, b);
                 }
                 *out = sum;
             }
         }
     }
-    environment.resize(ar * br, ZERO);
+    environment.resize(ar * br, E::ZERO);
     // E'[c, d] = Σ_{a s} conj(A[(a s), c]) · T[(a s), d]
     for (c, out) in environment[..ar * br].chunks_exact_mut(br).enumerate() {
         for (d, out) in out.iter_mut().enumerate() {
-            let mut sum = ZERO;
+            let mut sum = E::ZERO;
             for (a, t) in a[c..].iter().step_by(ar).zip(product[d..].iter().step_by(br)) {
-                let (re, im) = ([a.re; LANES], [a.im; LANES]);
-                add::<FUSED>(&mut sum.re, &re, &t.re);
-                add::<FUSED>(&mut sum.im, &re, &t.im);
-                add::<FUSED>(&mut sum.re, &im, &t.im);
-                subtract::<FUSED>(&mut sum.im, &im, &t.re);
+                sum.add_conjugate::<FUSED>(*a, t);
             }
             *out = sum;
         }
@@ -166,12 +302,10 @@ fn step<const FUSED: bool>(
 
 /// Takes the power of two out of every lane, which changes no digit; a lane of zeros stays as it is.
 #[inline(always)]
-fn rescale(environment: &mut [Cell], exponents: &mut [i64; LANES]) {
-    let mut largest = [0.0_f64; LANES];
+fn rescale<E: Entry>(environment: &mut [E], exponents: &mut [i64; LANES]) {
+    let mut largest = [0.0; LANES];
     for cell in environment.iter() {
-        for (largest, (re, im)) in largest.iter_mut().zip(cell.re.iter().zip(&cell.im)) {
-            *largest = largest.max(re.abs().max(im.abs()));
-        }
+        largest = cell.largest(largest);
     }
     let mut factors = [1.0; LANES];
     for lane in 0..LANES {
@@ -183,10 +317,7 @@ fn rescale(environment: &mut [Cell], exponents: &mut [i64; LANES]) {
         }
     }
     for cell in environment.iter_mut() {
-        for (factor, (re, im)) in factors.iter().zip(cell.re.iter_mut().zip(&mut cell.im)) {
-            *re *= factor;
-            *im *= factor;
-        }
+        cell.scale(&factors);
     }
 }
 

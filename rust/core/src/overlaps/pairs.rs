@@ -46,13 +46,15 @@ pub fn log_overlaps(
     let kets = ket.map(in_double);
     let kets = kets.as_ref().unwrap_or(&bras);
     let (small, large): (Vec<_>, Vec<_>) = (0..columns).partition(|j| is_small(&kets[*j]));
-    let tiles: Vec<&[usize]> = small.chunks(LANES).chain(large.chunks(1)).rev().collect();
+    // The longest first. What does not fill the lanes is at the start, where columns are short.
+    let tiles: Vec<&[usize]> = large.rchunks(1).chain(small.rchunks(LANES)).collect();
+    let real = [&bras, kets].iter().all(|side| side.iter().all(InDouble::is_real));
     // The entries of some columns, of the rows above the last of them where the matrix is symmetric.
     let tile = |columns: &&[usize]| -> Result<Vec<Lane>> {
         let last = columns.last().map_or(0, |last| *last);
         let rows = if ket.is_some() { rows } else { last };
         let kets: Vec<&InDouble<'_>> = columns.iter().map(|j| &kets[*j]).collect();
-        tile_of(&bras[..rows], &kets, cancel)
+        tile_of(&bras[..rows], &kets, real, cancel)
     };
     let tiles_of = match threads.unwrap_or_else(available_threads) {
         1 => tiles.iter().map(tile).collect::<Result<Vec<_>>>()?,
@@ -87,8 +89,13 @@ fn is_small(state: &InDouble<'_>) -> bool {
 
 /// Overlaps of every bra with up to eight kets, all of them small or one that is large. How a pair is computed
 /// depends on its two states alone.
-fn tile_of(bras: &[InDouble<'_>], kets: &[&InDouble<'_>], cancel: &Cancel) -> Result<Vec<Lane>> {
-    let lanes = kets.iter().all(|ket| is_small(ket)).then(|| Eight::pack(kets));
+fn tile_of(
+    bras: &[InDouble<'_>],
+    kets: &[&InDouble<'_>],
+    real: bool,
+    cancel: &Cancel,
+) -> Result<Vec<Lane>> {
+    let lanes = kets.iter().all(|ket| is_small(ket)).then(|| Eight::pack(kets, real));
     let mut scratch = Scratch::default();
     let entries = |bra: &InDouble<'_>| {
         cancel.check()?;

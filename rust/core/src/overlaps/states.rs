@@ -107,6 +107,13 @@ pub struct InDouble<'a> {
     pub entries: Cow<'a, [C64]>,
 }
 
+impl InDouble<'_> {
+    /// Whether no entry has an imaginary part.
+    pub fn is_real(&self) -> bool {
+        self.entries.iter().all(|entry| entry.im == 0.0)
+    }
+}
+
 /// States of equal width and precision. Immutable; rows share memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EncodedStates {
