@@ -57,7 +57,7 @@ def test_rows_on_demand_are_encoded_once_and_spilled_past_the_limit():
         matrix, report = overlap_tiles(
             RowsOnDemand(N, encode),
             tile=4,
-            memory_limit=8 * N * N + rows_kept * row,
+            memory_limit=8 * N * N + 16 * 4 * 4 + rows_kept * row,
             overlaps=standin.overlaps,
         )
         np.testing.assert_array_equal(matrix, standin.overlaps(BRA, None, None))
@@ -69,6 +69,22 @@ def test_rows_on_demand_are_encoded_once_and_spilled_past_the_limit():
 def test_a_matrix_past_the_limit_is_refused_before_any_work():
     with pytest.raises(ResourceError, match="23 x 23 needs"):
         overlap_matrix(BRA, memory_limit=100, overlaps=None)
+
+
+def test_tiles_under_way_count_against_the_limit():
+    limit = 8 * N * N + 16 * 8 * 8
+    with pytest.raises(ResourceError, match="tiles of 9 rows"):
+        overlap_tiles(BRA, tile=9, memory_limit=limit, overlaps=standin.overlaps)
+    overlap_tiles(BRA, tile=8, memory_limit=limit, overlaps=standin.overlaps)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ResourceError, match="tiles of 8 rows"):
+        overlap_tiles(BRA, tile=8, memory_limit=limit, overlaps=standin.overlaps, executor=pool)
+    # What is not chosen fits, however little is left.
+    for left in (0, 100, 16 * N * N):
+        matrix, report = overlap_tiles(
+            BRA, memory_limit=8 * N * N + 16 + left, overlaps=standin.overlaps
+        )
+        assert 16 * report.tile**2 <= 16 + left
+        np.testing.assert_array_equal(matrix, standin.overlaps(BRA, None, None))
 
 
 @pytest.mark.parametrize("start", ["spawn", "fork", "threads"])

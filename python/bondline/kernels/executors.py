@@ -47,6 +47,7 @@ class Here:
     """
 
     workers = 1
+    under_way = 1
     repeated: Counter[Tile]
 
     def __init__(self, overlaps: Overlaps, threads: int | None) -> None:
@@ -92,7 +93,7 @@ class There:
         self._scattered: dict[tuple[int, int], Any] = {}
         if self._client is not None:
             self._executor: Executor = self._client.get_executor(pure=False)
-            self.workers = max(1, sum(self._client.nthreads().values()))
+            self.workers: int = max(1, sum(self._client.nthreads().values()))
         elif isinstance(executor, Executor):
             self._executor = executor
             self.workers = getattr(executor, "_max_workers", None) or os.cpu_count() or 1
@@ -101,6 +102,11 @@ class There:
                 "executor must be a concurrent.futures.Executor or a dask.distributed.Client, got "
                 f"{type(executor).__name__}."
             )
+
+    @property
+    def under_way(self) -> int:
+        """Tiles that workers have at once, so that none of them waits."""
+        return 2 * self.workers
 
     def run(
         self, tiles: Iterable[Tile], bra: TileRows, ket: TileRows | None
@@ -126,7 +132,7 @@ class There:
         running: dict[Future[Block], Tile] = {}
         try:
             while True:
-                while len(running) < 2 * self.workers and (tile := next(todo, None)) is not None:
+                while len(running) < self.under_way and (tile := next(todo, None)) is not None:
                     running[self._submit(tile, bra, ket)] = tile
                 if not running:
                     return

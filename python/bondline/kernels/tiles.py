@@ -119,7 +119,8 @@ def overlap_tiles(
         Names data set, feature map and settings; a checkpoint with another is refused. With a
         mapping the refusal says which of them differ. Left empty, the states themselves count.
     memory_limit : int or None
-        Bytes for the matrix and the states made on demand; None is 0.8 of what is free.
+        Bytes for the matrix, the tiles under way and the states made on demand; None is 0.8 of
+        what is free.
     overlaps : callable or None
         ``overlaps(bra, ket, threads)``, picklable for processes; None is the engine.
 
@@ -137,7 +138,7 @@ def overlap_tiles(
     WorkerError
         If workers died and are not replaced.
     ResourceError
-        If the matrix does not fit ``memory_limit``.
+        If the matrix does not fit ``memory_limit``, or chosen tiles do not beside it.
     """
     begin = time.perf_counter()
     for name, value in (("threads", threads), ("tile", tile)):
@@ -148,7 +149,7 @@ def overlap_tiles(
     budget = memory_budget(shape, memory_limit)
 
     def chosen() -> int:
-        return tile or _choose(bra, ket, budget, crew.workers)
+        return tile or _choose(bra, ket, budget, crew)
 
     with ExitStack() as stack:
         kept = None
@@ -161,6 +162,12 @@ def overlap_tiles(
             }
             kept = stack.enter_context(closing(Checkpoint(checkpoint, facts, tile, chosen)))
         division = Division(*shape, chosen() if kept is None else kept.tile, ket is None)
+        budget -= _block_bytes(division.tile, max(shape), crew)
+        if budget < 0:
+            raise ResourceError(
+                f"tiles of {division.tile} rows do not fit memory_limit beside a matrix of "
+                f"{shape[0]} x {shape[1]}: {-budget} bytes more are needed. Choose smaller tiles."
+            )
         matrix = np.empty(shape)
         missing = _read(kept, division, matrix)
         spill = stack.enter_context(closing(Spill()))
@@ -225,8 +232,16 @@ def memory_budget(shape: tuple[int, int], memory_limit: int | None) -> int:
     return limit - needed
 
 
+def _block_bytes(tile: int, points: int, crew: Here | There) -> int:
+    """Return the bytes of the tiles under way: entries as they come, and as they are handed on."""
+    return crew.under_way * 2 * 8 * min(tile, points) ** 2
+
+
 def _choose(
-    bra: States | RowsOnDemand, ket: States | RowsOnDemand | None, budget: int, workers: int
+    bra: States | RowsOnDemand,
+    ket: States | RowsOnDemand | None,
+    budget: int,
+    crew: Here | There,
 ) -> int:
     """Choose the rows of a tile; what is made on demand is tried with one point."""
     sides = [side for side in (bra, ket) if side is not None]
@@ -234,11 +249,14 @@ def _choose(
     probes = [side.encode(0, 1) if isinstance(side, RowsOnDemand) else side for side in sides]
     wires = max(probe.n_wires for probe in probes)
     bond = max(probe.largest_bond for probe in probes)
-    rows = choose_tile(max(1, longest), wires, bond, workers)
+    rows = choose_tile(max(1, longest), wires, bond, crew.workers)
+    # Half of what the matrix leaves at most: the states come out of it as well.
+    rows = min(rows, math.isqrt(budget // (2 * _block_bytes(1, 1, crew))))
     if any(isinstance(side, RowsOnDemand) for side in sides):
         # Two rows of every tile that is under way are in memory, and the two that come next.
         point = max(-(-probe.nbytes // max(1, probe.n_points)) for probe in probes)
-        rows = min(rows, budget // (point * (4 * workers + 2)))
+        left = budget - _block_bytes(max(1, rows), longest, crew)
+        rows = min(rows, left // (point * (4 * crew.workers + 2)))
     return max(1, rows)
 
 
