@@ -254,6 +254,24 @@ def test_maps_that_do_what_they_may_not(name):
         FidelityKernel(function, WIRES).matrix(X)
 
 
+def test_random_angles_are_seen_in_one_row():
+    with pytest.raises(InputError, match="another circuit"):
+        FidelityKernel(BAD_MAPS["random"][0], WIRES).matrix(X[:1])
+
+
+def test_constants_and_matrices_are_recorded():
+    def mixed(x):
+        qml.StatePrep(np.array([0.6, 0.8]), 3)
+        qml.RX(0.3, 0)
+        qml.QubitUnitary(np.array([[0.6, 0.8], [-0.8, 0.6]]), 1)
+        qml.ctrl(qml.RY(x[0] * -0.0 + x[1], 2), [0, 1], control_values=[0, 1])
+        qml.PauliRot(np.float64(0.2) * x[1] - x[2] / 3, "XZ", [0, 3])
+
+    kernel = FidelityKernel(mixed, WIRES)
+    assert kernel.prepare(X).report.encoding == "recorded once"
+    np.testing.assert_allclose(kernel.matrix(X), exact(mixed, X, X), atol=1e-9)
+
+
 BAD_DATA = {
     "nan": (np.where(np.eye(7, WIRES) > 0, np.nan, X), r"X\[0, 0\] is nan"),
     "one axis": (X[0], "reshape"),
