@@ -1,7 +1,7 @@
 """Kernel matrices from raw data, and overlaps alone: ``python -m benches.kernels``.
 
 Prints two Markdown tables: whole matrices beside peers and published times, and pairs a second
-beside a chain of small products. ``--long`` adds the matrix of 6,400 rows, ``--quick`` takes few
+beside chains of small products. ``--long`` adds the matrix of 6,400 rows, ``--quick`` takes few
 rows of everything. JSON lines are collected in ``benches/out/kernels.jsonl``; ``--table`` prints
 the tables again. Nothing here asserts a time.
 """
@@ -143,13 +143,13 @@ def matrices(summary: dict[Key, dict[str, Any]]) -> list[str]:
 
 def pairs(summary: dict[Key, dict[str, Any]]) -> list[str]:
     """Write pairs a second of CPU, ours and those of small products."""
-    lines = ["| wires | bond | simulator | pairs / s | / small products |", "|---" * 5 + "|"]
+    lines = ["| wires | bond | simulator | pairs / s | ours / it |", "|---" * 5 + "|"]
     for key, row in summary.items():
         if not key[0].startswith("pairs"):
             continue
         rate = row["settings"]["pairs"] / row["cpu_s"]
-        other = summary.get((*key[:2], "numpy, small products", key[3]))
-        ratio = f"{other['cpu_s'] / row['cpu_s']:.1f}" if other else ""
+        ours = summary.get((*key[:2], "bondline", key[3]))
+        ratio = f"{row['cpu_s'] / ours['cpu_s']:.1f}" if ours else ""
         lines.append(
             f"| {key[0].partition('-')[2]} | {key[1]} | {key[2]} | {rate:,.0f} | {ratio} |"
         )

@@ -1,9 +1,13 @@
-"""Overlaps alone, beside a chain of small products: ``python -m benches.our_overlaps pairs-60 2``.
+"""Overlaps alone, beside chains of small products: ``python -m benches.our_overlaps pairs-60 2``.
 
 States of full bonds on as many wires as the name says; both take turns in one process.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -36,9 +40,21 @@ def main() -> None:
         ]
         return measure.Outcome(float(abs(found[0][0]) ** 2), largest_bond=options.chi)
 
+    chains = {
+        "BLAS, small products": small_products.compiled(states, bra, ket, blas=True),
+        "C loops, small products": small_products.compiled(states, bra, ket, blas=False),
+    }
+
+    def one_by_one(chain: Callable[[], Any]) -> measure.Outcome:
+        return measure.Outcome(float(abs(chain()[0]) ** 2), largest_bond=options.chi)
+
     tasks = [
         measure.Task("bondline", "overlaps", ours, options.threads),
         measure.Task("numpy, small products", "overlaps", products, options.threads),
+        *(
+            measure.Task(name, "overlaps", partial(one_by_one, chain), options.threads)
+            for name, chain in chains.items()
+        ),
     ]
     measure.interleave(
         tasks,
