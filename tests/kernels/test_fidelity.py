@@ -259,6 +259,20 @@ def test_random_angles_are_seen_in_one_row():
         FidelityKernel(BAD_MAPS["random"][0], WIRES).matrix(X[:1])
 
 
+def test_a_row_with_another_circuit_spoils_no_later_call():
+    def wanders(x):
+        # No comparison of what is recorded, but a plain number is seen to be zero.
+        wire = 1 if isinstance(x[0], float) and x[0] == 0.0 else 2
+        qml.RX(x[0], 0)
+        qml.CNOT([0, wire])
+
+    kernel = FidelityKernel(wanders, WIRES)
+    with_zero = np.where(np.arange(7)[:, None] == 0, 0.0, X)
+    found = kernel.prepare(with_zero).report
+    assert found.reason == "its circuit differs from the recorded one"
+    assert kernel.prepare(X).report.encoding == "recorded once"
+
+
 def test_constants_and_matrices_are_recorded():
     def mixed(x):
         qml.StatePrep(np.array([0.6, 0.8]), 3)

@@ -36,6 +36,10 @@ class NotCaptured(Exception):
     """A QNode does something that is not recorded; the message is a clause that says what."""
 
 
+class OtherCircuit(NotCaptured):
+    """What was recorded is not the circuit that it was to be like; of other numbers it may be."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Captured:
     """A circuit whose numbers follow from the arguments of a QNode.
@@ -129,8 +133,10 @@ def capture_like(
 
     Raises
     ------
+    OtherCircuit
+        If it is another circuit.
     NotCaptured
-        If it cannot be recorded, or is another circuit.
+        If it cannot be recorded.
 
     Notes
     -----
@@ -148,7 +154,7 @@ def capture_like(
     try:
         program = _program(device, native, circuit.wires, recorder)
         if not is_of(program, group) or not _loads_alike(program, own):
-            raise NotCaptured("its circuit differs from the recorded one")
+            raise OtherCircuit("its circuit differs from the recorded one")
         register = Register(circuit.wires)
         # Constants are those of the recorded call; the known circuit is there to compare with.
         given = [0.0 if traced_of(number) is not None else number for number in program.parameters]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bondline.circuits.group import Group
 from bondline.circuits.lowered import Lowered
 from bondline.compiling.arguments import UnknownArgument, arguments_of, joined, plain
-from bondline.compiling.capture import Captured, NotCaptured, capture_like
+from bondline.compiling.capture import Captured, NotCaptured, OtherCircuit, capture_like
 from bondline.compiling.compiled import STRUCTURES
 from bondline.errors import InputError
 from bondline.kernels.feature_map import FeatureMap
@@ -100,6 +100,8 @@ class CircuitMaker:
                     self._known[key] = capture_like(
                         self.map.circuit, arguments, known, self.map.device
                     )
+                except OtherCircuit as error:
+                    return str(error)
                 except NotCaptured as error:
                     self._known[key] = str(error)
             found = self._known[key]
