@@ -278,26 +278,51 @@ fn step<E: Entry, const FUSED: bool>(
         // T[a, (s d)] = Σ_b E[a, b] · B[b, (s d)], the last index fastest
         let environment = &environment[..al * bl];
         for (row, out) in environment.chunks_exact(bl).zip(product.chunks_exact_mut(2 * br)) {
-            for (column, out) in out.iter_mut().enumerate() {
-                let mut sum = E::ZERO;
-                for (e, b) in row.iter().zip(b[column..].iter().step_by(2 * br)) {
-                    sum.add_product::<FUSED>(e, b);
-                }
-                *out = sum;
+            for (two, out) in out.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+                *out = row_times::<E, FUSED>(row, &b[2 * two..], 2 * br);
             }
         }
     }
     environment.resize(ar * br, E::ZERO);
     // E'[c, d] = Σ_{a s} conj(A[(a s), c]) · T[(a s), d]
     for (c, out) in environment[..ar * br].chunks_exact_mut(br).enumerate() {
-        for (d, out) in out.iter_mut().enumerate() {
-            let mut sum = E::ZERO;
-            for (a, t) in a[c..].iter().step_by(ar).zip(product[d..].iter().step_by(br)) {
-                sum.add_conjugate::<FUSED>(*a, t);
-            }
-            *out = sum;
+        let column = &a[c..];
+        let (twos, rest) = out.as_chunks_mut::<2>();
+        let start = 2 * twos.len();
+        for (two, out) in twos.iter_mut().enumerate() {
+            *out = adjoint_times::<E, FUSED, 2>((column, ar), &product[2 * two..], br);
+        }
+        for (d, out) in rest.iter_mut().enumerate() {
+            [*out] = adjoint_times::<E, FUSED, 1>((column, ar), &product[start + d..], br);
         }
     }
+}
+
+/// Two sums at once, so that what both need is loaded once: `Σ_b row[b] · B[b, d]`, rows of B being `stride` apart.
+#[inline(always)]
+fn row_times<E: Entry, const FUSED: bool>(row: &[E], b: &[E], stride: usize) -> [E; 2] {
+    let mut sums = [E::ZERO; 2];
+    for (e, b) in row.iter().zip(b.chunks(stride)) {
+        sums[0].add_product::<FUSED>(e, &b[0]);
+        sums[1].add_product::<FUSED>(e, &b[1]);
+    }
+    sums
+}
+
+/// `Σ_k conj(A[k]) · T[k, d]` for `W` of the d; the entries of A and the rows of T are their strides apart.
+#[inline(always)]
+fn adjoint_times<E: Entry, const FUSED: bool, const W: usize>(
+    (column, ar): (&[C64], usize),
+    t: &[E],
+    stride: usize,
+) -> [E; W] {
+    let mut sums = [E::ZERO; W];
+    for (a, t) in column.iter().step_by(ar).zip(t.chunks(stride)) {
+        for (sum, t) in sums.iter_mut().zip(&t[..W]) {
+            sum.add_conjugate::<FUSED>(*a, t);
+        }
+    }
+    sums
 }
 
 /// Takes the power of two out of every lane, which changes no digit; a lane of zeros stays as it is.
