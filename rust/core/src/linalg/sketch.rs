@@ -22,7 +22,10 @@ use faer::{Conj, MatRef, Par};
 
 use super::eigh::unchecked_eigenpairs;
 use super::qr::orthonormal_columns;
-use super::{Workspace, adjoint_times, gram, matrix, matrix_mut, probe, times, times_adjoint};
+use super::{
+    Workspace, adjoint_times, gram, keeps_lengths, matrix, matrix_mut, probe, squared_norm, times,
+    times_adjoint,
+};
 use crate::scalar::{Double, Scalar};
 
 /// Directions that are sketched for one that is wanted. Infidelity of a Haar circuit at bonds of 256,
@@ -159,9 +162,9 @@ fn are_leading<W: Double>(
         adjoint_times(matrix_mut(&mut along, kept, 1), directions, matrix(&x, cols, 1));
         times(matrix_mut(&mut inside, cols, 1), directions, matrix(&along, kept, 1));
         x.iter_mut().zip(&inside).for_each(|(x, inside)| *x -= *inside);
-        let norm: f64 = x.iter().map(|x| x.norm_sqr()).sum();
+        let norm = squared_norm(&x);
         times(matrix_mut(&mut image, rows, 1), theta, matrix(&x, cols, 1));
-        largest = image.iter().map(|y| y.norm_sqr()).sum::<f64>() / norm;
+        largest = squared_norm(&image) / norm;
         // x ← θᴴ θ x, of length about 1
         let unit = 1.0 / norm.sqrt();
         image.iter_mut().for_each(|y| *y = y.scale(unit));
@@ -188,16 +191,7 @@ fn orthonormalise<W: Double>(
     }
     let factor = matrix(&overlaps, kept, kept);
     solve(factor, Conj::Yes, matrix_mut(vectors, cols, kept).transpose_mut(), Par::Seq);
-    // |V y|² = |y|² for one fixed random y.
-    let mut mixed = vec![W::ZERO; cols];
-    let mut expected = 0.0;
-    for (index, vector) in vectors.chunks_exact(cols).enumerate() {
-        let y = probe::<W>(index);
-        expected += y.norm_sqr();
-        mixed.iter_mut().zip(vector).for_each(|(mix, v)| *mix += *v * y);
-    }
-    let found: f64 = mixed.iter().map(|x| x.norm_sqr()).sum();
-    (found - expected).abs() <= TOLERANCE * expected * kept as f64
+    keeps_lengths(matrix(vectors, cols, kept), 0, TOLERANCE * kept as f64)
 }
 
 #[cfg(test)]
