@@ -7,12 +7,12 @@ use faer::prelude::default;
 use faer::{Conj, Par};
 
 use super::qr::passes;
-use super::{ThinQr, Workspace, gram, matrix, matrix_mut, thin_qr};
+use super::{ThinQr, Workspace, gram, matrix, matrix_mut, squared_norm, thin_qr};
 use crate::error::Result;
 use crate::scalar::Double;
 
-/// Least sine of the angle between a column and those before it. The error of Q grows with its inverse
-/// square: .1 costs two digits.
+/// Least sine of the angle between a column and those before it for a QR in double precision: .1 costs two
+/// digits.
 const LEAST_SINE: f64 = 0.1;
 
 /// [`thin_qr`] of `a` (rows × cols, column-major): by Cholesky where the columns are nearly orthogonal,
@@ -36,47 +36,15 @@ pub(crate) fn nearly_orthogonal_qr<W: Double>(
     Ok(ThinQr { fallbacks: by_householder.fallbacks + 1, ..by_householder })
 }
 
-/// Unchecked; `None` where the columns are more than [`LEAST_SINE`] allows from orthogonal, or where one
-/// is zero.
+/// Unchecked; `None` where [`orthonormalise_scaled`] finds the columns too far from orthogonal.
 fn cholesky_qr<W: Double>(
     a: &[W],
     rows: usize,
     cols: usize,
     workspace: &mut Workspace,
 ) -> Option<(Vec<W>, Vec<W>)> {
-    if cols > rows || cols == 0 {
-        return None;
-    }
-    let lengths: Vec<f64> = a
-        .chunks_exact(rows)
-        .map(|column| column.iter().map(|x| x.norm_sqr()).sum::<f64>().sqrt())
-        .collect();
-    // Shorter ones have lost digits to the smallest numbers there are.
-    let sound = |length: &f64| *length > 1e-140 && length.is_finite();
-    if !lengths.iter().all(sound) {
-        return None;
-    }
-    // A = Y D with columns of length 1; Yᴴ Y = L Lᴴ; Q = Y L^(-H), R = Lᴴ D
     let mut q = a.to_vec();
-    for (column, length) in q.chunks_exact_mut(rows).zip(&lengths) {
-        column.iter_mut().for_each(|x| *x = x.scale(1.0 / length));
-    }
-    let mut lower = vec![W::ZERO; cols * cols];
-    gram(matrix_mut(&mut lower, cols, cols), matrix(&q, rows, cols));
-    let request = cholesky_in_place_scratch::<W>(cols, Par::Seq, default());
-    let stack = workspace.stack(request);
-    cholesky_in_place(matrix_mut(&mut lower, cols, cols), default(), Par::Seq, stack, default())
-        .ok()?;
-    let mut sines = lower.iter().step_by(cols + 1);
-    if !sines.all(|sine| sine.modulus() >= LEAST_SINE) {
-        return None;
-    }
-    solve(
-        matrix(&lower, cols, cols),
-        Conj::Yes,
-        matrix_mut(&mut q, rows, cols).transpose_mut(),
-        Par::Seq,
-    );
+    let (lengths, lower) = orthonormalise_scaled(&mut q, (rows, cols), LEAST_SINE, workspace)?;
     let mut r = vec![W::ZERO; cols * cols];
     for (col, length) in lengths.iter().enumerate() {
         for row in 0..=col {
@@ -85,6 +53,51 @@ fn cholesky_qr<W: Double>(
         }
     }
     Some((q, r))
+}
+
+/// Makes the columns of `a` (rows × cols, column-major) orthonormal, each within the span of itself and those
+/// before it, and returns their lengths D and L of `A = Q Lᴴ D`. The error of Q is that of rounding over
+/// the square of `least_sine`.
+///
+/// `None` where the sine of the angle between a column and those before it is below `least_sine`, or where
+/// one is zero or not finite; unchecked otherwise.
+pub(super) fn orthonormalise_scaled<W: Double>(
+    a: &mut [W],
+    (rows, cols): (usize, usize),
+    least_sine: f64,
+    workspace: &mut Workspace,
+) -> Option<(Vec<f64>, Vec<W>)> {
+    if cols > rows || cols == 0 {
+        return None;
+    }
+    let lengths: Vec<f64> =
+        a.chunks_exact(rows).map(|column| squared_norm(column).sqrt()).collect();
+    // Shorter ones have lost digits to the smallest numbers there are.
+    let sound = |length: &f64| *length > 1e-140 && length.is_finite();
+    if !lengths.iter().all(sound) {
+        return None;
+    }
+    // A = Y D with columns of length 1; Yᴴ Y = L Lᴴ; Q = Y L^(-H), R = Lᴴ D
+    for (column, length) in a.chunks_exact_mut(rows).zip(&lengths) {
+        column.iter_mut().for_each(|x| *x = x.scale(1.0 / length));
+    }
+    let mut lower = vec![W::ZERO; cols * cols];
+    gram(matrix_mut(&mut lower, cols, cols), matrix(a, rows, cols));
+    let request = cholesky_in_place_scratch::<W>(cols, Par::Seq, default());
+    let stack = workspace.stack(request);
+    cholesky_in_place(matrix_mut(&mut lower, cols, cols), default(), Par::Seq, stack, default())
+        .ok()?;
+    let mut sines = lower.iter().step_by(cols + 1);
+    if !sines.all(|sine| sine.modulus() >= least_sine) {
+        return None;
+    }
+    solve(
+        matrix(&lower, cols, cols),
+        Conj::Yes,
+        matrix_mut(a, rows, cols).transpose_mut(),
+        Par::Seq,
+    );
+    Some((lengths, lower))
 }
 
 #[cfg(test)]

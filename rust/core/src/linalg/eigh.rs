@@ -14,7 +14,7 @@ use faer::prelude::default;
 use faer::traits::RealField;
 use faer::{Auto, Conj, Mat, Par, Spec};
 
-use super::{Workspace, matrix, matrix_mut, probe};
+use super::{Workspace, adjoint_times, keeps_lengths, matrix, matrix_mut, probe};
 use crate::scalar::{Double, Scalar};
 
 /// A relative residual above this is a failed factorization, not rounding.
@@ -122,6 +122,8 @@ fn parameters<R: RealField>() -> Spec<SelfAdjointEvdParams, R> {
 /// Random checks in O(n²): for one fixed random x and y, `vᴴ(A x) = m vᴴx` for every pair (m, v),
 /// `|Σ y_k v_k|² = Σ |y_k|²` (two equal vectors would pass the first), and the trace.
 struct ResidualCheck<W> {
+    /// x.
+    probe: Vec<W>,
     /// `A x`, taken before `A` is overwritten.
     image: Vec<W>,
     trace: f64,
@@ -129,43 +131,38 @@ struct ResidualCheck<W> {
 
 impl<W: Double> ResidualCheck<W> {
     fn prepare(a: &[W], n: usize) -> Self {
+        let probe: Vec<W> = (0..n).map(probe).collect();
         let mut image = vec![W::ZERO; n];
         let mut trace = 0.0;
         for col in 0..n {
             let column = &a[col * n..(col + 1) * n];
             trace += column[col].re();
-            image[col] += probe::<W>(col).scale(column[col].re());
+            image[col] += probe[col].scale(column[col].re());
             let mut above = W::ZERO;
             for row in col + 1..n {
-                image[row] += column[row] * probe::<W>(col);
-                above += column[row].conj() * probe::<W>(row);
+                image[row] += column[row] * probe[col];
+                above += column[row].conj() * probe[row];
             }
             image[col] += above;
         }
-        Self { image, trace }
+        Self { probe, image, trace }
     }
 
     fn passes(&self, values: &[f64], vectors: &[W]) -> bool {
         let n = self.image.len();
+        let kept = vectors.len() / n;
+        let vectors = matrix(vectors, n, kept);
         let size = values.iter().fold(0.0_f64, |largest, m| largest.max(m.abs()));
         let scale = size * (n as f64).sqrt();
         let traces_agree = (values.iter().sum::<f64>() - self.trace).abs() <= TOLERANCE * scale;
-        let mut mixed = vec![W::ZERO; n];
-        let mut expected = 0.0;
-        let mut pairs_agree = true;
-        for (k, (vector, &m)) in vectors.chunks_exact(n).zip(values).enumerate() {
-            let y = probe::<W>(n + k);
-            let (mut image, mut plain) = (W::ZERO, W::ZERO);
-            for (i, v) in vector.iter().enumerate() {
-                image += v.conj() * self.image[i];
-                plain += v.conj() * probe::<W>(i);
-                mixed[i] += *v * y;
-            }
-            expected += y.norm_sqr();
-            pairs_agree &= (image - plain.scale(m)).modulus() <= TOLERANCE * scale;
-        }
-        let found: f64 = mixed.iter().map(|x| x.norm_sqr()).sum();
-        let orthonormal = (found - expected).abs() <= TOLERANCE * expected.max(1.0);
+        // Vᴴ A x and Vᴴ x
+        let (mut image, mut plain) = (vec![W::ZERO; kept], vec![W::ZERO; kept]);
+        adjoint_times(matrix_mut(&mut image, kept, 1), vectors, matrix(&self.image, n, 1));
+        adjoint_times(matrix_mut(&mut plain, kept, 1), vectors, matrix(&self.probe, n, 1));
+        let mut pairs = image.iter().zip(&plain).zip(values);
+        let pairs_agree = pairs
+            .all(|((image, plain), m)| (*image - plain.scale(*m)).modulus() <= TOLERANCE * scale);
+        let orthonormal = keeps_lengths(vectors, n, TOLERANCE);
         size.is_finite() && traces_agree && pairs_agree && orthonormal
     }
 }

@@ -18,6 +18,26 @@ pub fn matrix_mut<T>(entries: &mut [T], rows: usize, cols: usize) -> MatMut<'_, 
     MatMut::from_column_major_slice_mut(&mut entries[..rows * cols], rows, cols)
 }
 
+/// Columns of the adjoint of a matrix with `rows` rows.
+pub(crate) fn adjoint<T: Scalar>(columns: &[T], rows: usize) -> Vec<T> {
+    let cols = columns.len() / rows.max(1);
+    let mut out = vec![T::ZERO; rows * cols];
+    // Some columns at a time: a number at a time would fetch and evict a line of the cache for each.
+    for (first, some) in columns.chunks(ADJOINT_COLUMNS * rows).enumerate() {
+        let first = first * ADJOINT_COLUMNS;
+        for row in 0..rows {
+            let target = &mut out[row * cols + first..];
+            for (to, from) in target.iter_mut().zip(some[row..].iter().step_by(rows)) {
+                *to = from.conj();
+            }
+        }
+    }
+    out
+}
+
+/// Columns that an adjoint takes at a time.
+const ADJOINT_COLUMNS: usize = 8;
+
 /// `out = a · b`
 pub fn times<T: Scalar>(out: MatMut<'_, T>, a: MatRef<'_, T>, b: MatRef<'_, T>) {
     product(out, Accum::Replace, (a, Conj::No), (b, Conj::No));

@@ -13,6 +13,7 @@ mod truncate;
 
 pub(crate) use cholesky_qr::nearly_orthogonal_qr;
 pub use eigh::leading_eigenpairs;
+pub(crate) use gemm::adjoint;
 pub use gemm::{
     add_adjoint_times, add_times, add_times_adjoint, adjoint_times, adjoint_times_lower, gram,
     matrix, matrix_mut, times, times_adjoint, times_adjoint_lower,
@@ -22,9 +23,10 @@ pub(crate) use sketch::{SketchBuffers, sketch_size, sketched_directions};
 pub use svd::{RightFactors, right_singular_vectors};
 pub use truncate::{Cut, Dropped, Expected, Method, MethodCounts, Truncation, truncate};
 
+use faer::MatRef;
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 
-use crate::scalar::{C64, Double};
+use crate::scalar::{C64, Double, Scalar};
 
 /// Working memory of the factorizations, grown on demand and reused.
 pub struct Workspace {
@@ -59,4 +61,25 @@ pub(crate) fn probe<W: Double>(index: usize) -> W {
     bits ^= bits >> 31;
     let part = |half: u32| f64::from(half) / 2_147_483_648.0 - 1.0;
     W::from_c64(C64::new(part(bits as u32), part((bits >> 32) as u32)))
+}
+
+/// Whether `|V y|² = |y|²` to `tolerance` for one fixed random y, whose entries are those of [`probe`] from `seed`:
+/// columns that are not orthonormal fail. Cost O(rows · columns).
+fn keeps_lengths<W: Double>(vectors: MatRef<'_, W>, seed: usize, tolerance: f64) -> bool {
+    let (rows, kept) = vectors.shape();
+    let y: Vec<W> = (0..kept).map(|k| probe(seed + k)).collect();
+    let mut image = vec![W::ZERO; rows];
+    times(matrix_mut(&mut image, rows, 1), vectors, matrix(&y, kept, 1));
+    let expected = squared_norm(&y);
+    (squared_norm(&image) - expected).abs() <= tolerance * expected.max(1.0)
+}
+
+/// `Σ |x|²`, in double precision: eight sums side by side, since one addition would wait for the other.
+pub(crate) fn squared_norm<S: Scalar>(x: &[S]) -> f64 {
+    let (whole, rest) = x.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for chunk in whole {
+        sums.iter_mut().zip(chunk).for_each(|(sum, x)| *sum += x.norm_sqr());
+    }
+    sums.iter().sum::<f64>() + rest.iter().map(|x| x.norm_sqr()).sum::<f64>()
 }

@@ -11,7 +11,7 @@ use faer::linalg::qr::no_pivoting::factor;
 use faer::prelude::default;
 use faer::{Conj, Mat, Par};
 
-use super::{Workspace, matrix, matrix_mut, probe};
+use super::{Workspace, keeps_lengths, matrix, matrix_mut, probe, squared_norm, times};
 use crate::error::{Error, Result};
 use crate::scalar::{C64, Double, Scalar};
 
@@ -148,35 +148,22 @@ fn orthogonalise<W: Double>(q: &[W], vector: &mut [W], coefficients: &mut [W]) {
 }
 
 fn length<W: Double>(vector: &[W]) -> f64 {
-    vector.iter().map(|x| x.norm_sqr()).sum::<f64>().sqrt()
+    squared_norm(vector).sqrt()
 }
 
 /// For one fixed random x: `A x = Q (R x)`; for one y: `|Q y| = |y|`. Cost O(rows · cols).
 pub(super) fn passes<W: Double>(a: &[W], q: &[W], r: &[W], rows: usize, cols: usize) -> bool {
     let k = rows.min(cols);
-    let mut residual = vec![W::ZERO; rows];
-    let mut reduced = vec![W::ZERO; k];
-    let mut size = 0.0;
-    for col in 0..cols {
-        let x = probe::<W>(col);
-        let column = &a[col * rows..(col + 1) * rows];
-        size += column.iter().map(|x| x.norm_sqr()).sum::<f64>();
-        residual.iter_mut().zip(column).for_each(|(out, entry)| *out += *entry * x);
-        reduced.iter_mut().zip(&r[col * k..]).for_each(|(out, entry)| *out += *entry * x);
-    }
-    let mut mixed = vec![W::ZERO; rows];
-    let mut expected = 0.0;
-    for (index, direction) in q.chunks_exact(rows).enumerate() {
-        let y = probe::<W>(cols + index);
-        expected += y.norm_sqr();
-        for ((out, mix), d) in residual.iter_mut().zip(&mut mixed).zip(direction) {
-            *out -= *d * reduced[index];
-            *mix += *d * y;
-        }
-    }
-    let found: f64 = mixed.iter().map(|x| x.norm_sqr()).sum();
-    length(&residual) <= TOLERANCE * (size * cols as f64).sqrt()
-        && (found - expected).abs() <= TOLERANCE * expected * (k as f64)
+    let x: Vec<W> = (0..cols).map(probe).collect();
+    let (mut residual, mut reduced) = (vec![W::ZERO; rows], vec![W::ZERO; k]);
+    let mut image = vec![W::ZERO; rows];
+    let (q, x) = (matrix(q, rows, k), matrix(&x, cols, 1));
+    times(matrix_mut(&mut residual, rows, 1), matrix(a, rows, cols), x);
+    times(matrix_mut(&mut reduced, k, 1), matrix(r, k, cols), x);
+    times(matrix_mut(&mut image, rows, 1), q, matrix(&reduced, k, 1));
+    residual.iter_mut().zip(&image).for_each(|(a, qr)| *a -= *qr);
+    let size = length(&a[..rows * cols]) * (cols as f64).sqrt();
+    length(&residual) <= TOLERANCE * size && keeps_lengths(q, cols, TOLERANCE * k as f64)
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@
 use faer::MatRef;
 
 use super::{
-    ThinQr, Workspace, gram, leading_eigenpairs, matrix, matrix_mut, right_singular_vectors,
-    thin_qr,
+    ThinQr, Workspace, adjoint, gram, leading_eigenpairs, matrix, matrix_mut,
+    right_singular_vectors, thin_qr,
 };
 use crate::error::{Error, Result};
 use crate::scalar::{C64, Double};
@@ -250,9 +250,7 @@ fn by_gram<W: Double>(
     match &basis {
         // M = (Rᴴ)ᴴ Rᴴ = R Rᴴ
         Some(ThinQr { r, .. }) => {
-            let lower: Vec<W> =
-                (0..rows).flat_map(|i| (0..rows).map(move |j| r[j * rows + i].conj())).collect();
-            gram(matrix_mut(&mut m, n, n), matrix(&lower, n, n));
+            gram(matrix_mut(&mut m, n, n), matrix(&adjoint(r, n), n, n));
         }
         None => gram(matrix_mut(&mut m, n, n), theta),
     }

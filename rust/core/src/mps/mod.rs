@@ -27,6 +27,7 @@ mod one_letter;
 mod overlap;
 mod prefix;
 mod project;
+mod rotate;
 mod sample;
 mod sketched_cut;
 mod span;

@@ -4,11 +4,14 @@
 //! The sketch says which directions are kept; everything that is told of them is computed from them in
 //! double precision, so that weights and losses are right however good the sketch.
 
+use faer::MatRef;
+
 use crate::linalg::{
-    Cut, Expected, Method, MethodCounts, Truncation, probe, sketch_size, sketched_directions,
+    Cut, Expected, Method, MethodCounts, Truncation, adjoint_times, matrix, matrix_mut, probe,
+    sketch_size, sketched_directions, squared_norm, times,
 };
-use crate::mps::two_site::{Scratch, weighted_norm};
-use crate::scalar::Scalar;
+use crate::mps::two_site::Scratch;
+use crate::scalar::{Double, Scalar};
 
 /// Limits from which a sketch is faster than a Gram matrix.
 const SKETCH_FROM: usize = 48;
@@ -51,14 +54,17 @@ pub(super) fn sketched_cut<T: Scalar>(
         return Sketched::Not { tried: true };
     };
     let mut left = scratch.project(&vectors, (rows, cols));
-    // m_k = Σ_{l p} s_l² |B'_i[l p k]|², in double precision and of the directions as they are.
-    let mut weights: Vec<f64> =
-        left.chunks_exact(rows).map(|column| weighted_norm(column, left_schmidt)).collect();
-    let total: f64 = scratch.weighted.iter().map(|x| x.norm_sqr()).sum();
+    // X[(l p), k] = s_l B'_i[l p k] and m_k = |X_k|², in double precision and of the directions as they are.
+    let mut weighted = Vec::with_capacity(left.len());
+    for column in left.chunks_exact(left_schmidt.len()) {
+        weighted.extend(column.iter().zip(left_schmidt).map(|(x, s)| x.to_double().scale(*s)));
+    }
+    let mut weights: Vec<f64> = weighted.chunks_exact(rows).map(squared_norm).collect();
+    let total = squared_norm(&scratch.weighted);
     let kept_weight: f64 = weights.iter().sum();
     let discarded = 1.0 - kept_weight / total;
     if !(discarded >= LEAST_LOSS
-        && is_diagonal(&left, left_schmidt, &weights, NEARLY * discarded * total))
+        && is_diagonal(matrix(&weighted, rows, kept), &weights, NEARLY * discarded * total))
     {
         return Sketched::Not { tried: true };
     }
@@ -83,35 +89,16 @@ pub(super) fn sketched_cut<T: Scalar>(
     Sketched::Taken(cut, left)
 }
 
-/// Whether `X = diag(s) B'` has columns of the squared lengths `weights` that are orthogonal up to
-/// `tolerance`, the Frobenius norm of `E = XᴴX − diag(m)` as far as one fixed random vector tells it:
-/// `|E y| / |y| · √k`.
-fn is_diagonal<T: Scalar>(
-    left: &[T],
-    left_schmidt: &[f64],
-    weights: &[f64],
-    tolerance: f64,
-) -> bool {
-    let rows = left.len() / weights.len();
-    let l = left_schmidt.len();
-    let mut mixed = vec![T::Double::ZERO; rows];
-    for (k, column) in left.chunks_exact(rows).enumerate() {
-        let y = probe::<T::Double>(k);
-        mixed.iter_mut().zip(column).for_each(|(mix, x)| *mix += x.to_double() * y);
-    }
-    mixed
-        .iter_mut()
-        .enumerate()
-        .for_each(|(at, mix)| *mix = mix.scale(left_schmidt[at % l].powi(2)));
-    let (mut residual, mut size) = (0.0, 0.0);
-    for ((k, column), weight) in left.chunks_exact(rows).enumerate().zip(weights) {
-        let y = probe::<T::Double>(k);
-        let image: T::Double =
-            column.iter().zip(&mixed).map(|(x, mix)| x.to_double().conj() * *mix).sum();
-        residual += (image - y.scale(*weight)).norm_sqr();
-        size += y.norm_sqr();
-    }
-    (residual * weights.len() as f64 / size).sqrt() <= tolerance
+/// Whether X has columns of the squared lengths `weights` that are orthogonal up to `tolerance`, the
+/// Frobenius norm of `E = XᴴX − diag(m)` as far as one fixed random vector tells it: `|E y| / |y| · √k`.
+fn is_diagonal<W: Double>(x: MatRef<'_, W>, weights: &[f64], tolerance: f64) -> bool {
+    let (rows, kept) = x.shape();
+    let y: Vec<W> = (0..kept).map(probe).collect();
+    let (mut mixed, mut residual) = (vec![W::ZERO; rows], vec![W::ZERO; kept]);
+    times(matrix_mut(&mut mixed, rows, 1), x, matrix(&y, kept, 1));
+    adjoint_times(matrix_mut(&mut residual, kept, 1), x, matrix(&mixed, rows, 1));
+    residual.iter_mut().zip(y.iter().zip(weights)).for_each(|(r, (y, m))| *r -= y.scale(*m));
+    (squared_norm(&residual) * kept as f64 / squared_norm(&y)).sqrt() <= tolerance
 }
 
 /// Descending weights, with the columns that belong to them.

@@ -8,11 +8,12 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::Result;
 use crate::linalg::{
-    Cut, Dropped, MethodCounts, SketchBuffers, Truncation, Workspace, matrix, matrix_mut, times,
-    truncate,
+    Cut, Dropped, MethodCounts, SketchBuffers, Truncation, Workspace, adjoint, matrix, matrix_mut,
+    times, truncate,
 };
 use crate::mps::SiteTensor;
 use crate::mps::align::{align, is_graded};
+use crate::mps::rotate::rotate_and_weight;
 use crate::mps::sketched_cut::{Sketched, sketched_cut};
 use crate::scalar::{C64, Scalar};
 
@@ -191,7 +192,7 @@ pub(crate) fn apply_two_site<T: Scalar>(
     );
     // C[(l p), (q r)] ← Σ_{p' q'} G[p q, p' q'] · C[(l p'), (q' r)];  θ = s_l · C: the weights make
     // the cut optimal for the whole state, not for this pair.
-    rotate_and_weight(&mut scratch.merged, &mut scratch.weighted, l, gate, left_schmidt);
+    rotate_and_weight(&mut scratch.merged, &mut scratch.weighted, gate, left_schmidt);
 
     let bound = rank.saturating_mul(middle);
     let sketched = sketched_cut(left_schmidt, (rows, cols), bound, truncation, scratch);
@@ -234,12 +235,7 @@ pub(crate) fn apply_two_site<T: Scalar>(
         log_norm_taken_out += 2.0 * exponent * std::f64::consts::LN_2;
     }
     // B'_{i+1}[k, (q r)] = V[k, (q r)]
-    let mut new_right = vec![T::ZERO; kept * cols];
-    for (k, vector) in scratch.right.chunks_exact(cols).enumerate() {
-        for (column, v) in vector.iter().enumerate() {
-            new_right[k + column * kept] = v.conj();
-        }
-    }
+    let new_right = adjoint(&scratch.right, cols);
     Ok(StepUpdate {
         sites: vec![
             SiteTensor { left: l, right: kept, entries: new_left },
@@ -286,57 +282,6 @@ pub(crate) fn rounded_norm<T: Scalar>(exact: &[T::Double]) -> f64 {
 pub(crate) fn weighted_norm<T: Scalar>(entries: &[T], schmidt: &[f64]) -> f64 {
     let columns = entries.chunks_exact(schmidt.len());
     columns.flat_map(|column| column.iter().zip(schmidt)).map(|(x, s)| s * s * x.norm_sqr()).sum()
-}
-
-/// Columns of `merged` come in blocks of `[(p q) = 00, 10, 01, 11]`, each of `l` entries.
-///
-/// In double precision whatever T is: a gate rounded to single precision is no longer unitary, by
-/// the same amount every time that it acts, and such errors add up.
-fn rotate_and_weight<T: Scalar>(
-    merged: &mut [T],
-    weighted: &mut [T::Double],
-    l: usize,
-    g: &[C64; 16],
-    left_schmidt: &[f64],
-) {
-    let g = g.map(T::Double::from_c64);
-    for (block, out) in merged.chunks_exact_mut(4 * l).zip(weighted.chunks_exact_mut(4 * l)) {
-        let (c00, rest) = block.split_at_mut(l);
-        let (c10, rest) = rest.split_at_mut(l);
-        let (c01, c11) = rest.split_at_mut(l);
-        let (w00, rest) = out.split_at_mut(l);
-        let (w10, rest) = rest.split_at_mut(l);
-        let (w01, w11) = rest.split_at_mut(l);
-        for i in 0..l {
-            let [x00, x01, x10, x11] = [c00[i], c01[i], c10[i], c11[i]].map(T::to_double);
-            let y00 = g[0] * x00 + g[1] * x01 + g[2] * x10 + g[3] * x11;
-            let y01 = g[4] * x00 + g[5] * x01 + g[6] * x10 + g[7] * x11;
-            let y10 = g[8] * x00 + g[9] * x01 + g[10] * x10 + g[11] * x11;
-            let y11 = g[12] * x00 + g[13] * x01 + g[14] * x10 + g[15] * x11;
-            [c00[i], c01[i], c10[i], c11[i]] = [y00, y01, y10, y11].map(T::from_double);
-            let s = left_schmidt[i];
-            w00[i] = y00.scale(s);
-            w01[i] = y01.scale(s);
-            w10[i] = y10.scale(s);
-            w11[i] = y11.scale(s);
-        }
-    }
-}
-
-/// The pair (p q), as a number, of each block of a merged pair of tensors: 00, 10, 01, 11.
-pub(crate) const PAIR: [usize; 4] = [0, 2, 1, 3];
-
-/// Applies a 4×4 to the physical indices of `merged`, blocks as in [`rotate_and_weight`].
-pub(crate) fn rotate(merged: &mut [C64], l: usize, g: &[C64; 16]) {
-    // Transposed, in the order of the blocks: column a has the weights of block a's sources.
-    let transposed: [C64; 16] = std::array::from_fn(|at| g[4 * PAIR[at / 4] + PAIR[at % 4]]);
-    let mut before = Vec::with_capacity(4 * l);
-    for block in merged.chunks_exact_mut(4 * l) {
-        before.clear();
-        before.extend_from_slice(block);
-        // C[l, a] = Σ_b C[l, b] · G[a, b]
-        times(matrix_mut(block, l, 4), matrix(&before, l, 4), matrix(&transposed, 4, 4));
-    }
 }
 
 /// Applies a 2×2 (row-major) to one site tensor; a unitary leaves the form intact.

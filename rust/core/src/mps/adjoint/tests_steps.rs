@@ -12,8 +12,9 @@ use crate::mps::SiteTensor;
 use crate::mps::adjoint::chain::{ChainFactors, ChainTangents};
 use crate::mps::adjoint::two_site::PairFactors;
 use crate::mps::chain::apply_chain;
+use crate::mps::rotate::rotate;
 use crate::mps::tape::Record;
-use crate::mps::two_site::{Scratch, StepUpdate, apply_two_site, rotate};
+use crate::mps::two_site::{Scratch, StepUpdate, apply_two_site};
 use crate::operator::{Block, ChainOperator, OperatorSite};
 use crate::scalar::C64;
 

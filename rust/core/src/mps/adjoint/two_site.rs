@@ -19,8 +19,8 @@ use crate::linalg::{
 use crate::mps::SiteTensor;
 use crate::mps::adjoint::adjoint_of;
 use crate::mps::adjoint::cut::{Cut, Moved, along_dropped};
+use crate::mps::rotate::{PAIR, rotate};
 use crate::mps::tape::Record;
-use crate::mps::two_site::{PAIR, rotate};
 use crate::scalar::C64;
 
 /// What all values need of one step.
