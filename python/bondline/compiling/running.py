@@ -17,8 +17,8 @@ from bondline.compiling.capture import Captured
 from bondline.compiling.elementary import Real
 from bondline.devices.derivative_shapes import pull_of
 from bondline.devices.execution import track_derivatives, values_of
-from bondline.devices.gradients import shapes_of, whole_jacobians
 from bondline.devices.mps import BondlineMPS
+from bondline.devices.pulls import shapes_of, whole_jacobians
 from bondline.measurements.seeds import CallSeed
 
 

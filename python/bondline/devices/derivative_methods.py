@@ -18,16 +18,15 @@ from bondline.devices.derivative_shapes import (
 )
 from bondline.devices.differentiability import METHODS, obstacle, refusal, warn_of_shifts
 from bondline.devices.execution import track_derivatives, values_of
-from bondline.devices.gradients import (
+from bondline.devices.gradients import Derivatives, differentiate
+from bondline.devices.lowered_methods import LoweredMethods
+from bondline.devices.pulls import (
     NOTHING,
-    Derivatives,
-    Pull,
-    differentiate,
+    Asked,
     is_trained,
     shapes_of,
     whole_jacobians,
 )
-from bondline.devices.lowered_methods import LoweredMethods
 from bondline.reports.evidence import Evidence
 
 
@@ -275,8 +274,8 @@ class DerivativeMethods(LoweredMethods):
     ) -> tuple[tuple[Any, ...], tuple[Any, ...], Evidence]:
         several: list[bool] = []
 
-        def pulls(lowered: Lowered) -> list[Pull]:
-            found = []
+        def pulls(lowered: Lowered) -> list[Asked]:
+            found: list[Asked] = []
             for position, circuit in enumerate(lowered.circuits):
                 pull, many = NOTHING, False
                 if is_trained(circuit):
@@ -297,7 +296,7 @@ class DerivativeMethods(LoweredMethods):
         self,
         circuits: Sequence[Any],
         execution_config: Any,
-        pulls: Callable[[Lowered], list[Pull]],
+        pulls: Callable[[Lowered], list[Asked]],
     ) -> tuple[Lowered, Derivatives, Evidence]:
         for circuit in circuits:
             hindrance = obstacle(circuit, execution_config, self.wires)
@@ -308,7 +307,7 @@ class DerivativeMethods(LoweredMethods):
         return lowered, found, evidence
 
     def differentiate_lowered(
-        self, lowered: Lowered, pulls: Sequence[Pull], execution_config: Any
+        self, lowered: Lowered, pulls: Sequence[Asked], execution_config: Any
     ) -> tuple[Derivatives, Evidence]:
         """Differentiate circuits that are lowered already, as :func:`differentiate` does."""
         options = None if execution_config is None else execution_config.device_options
