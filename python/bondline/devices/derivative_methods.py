@@ -17,7 +17,7 @@ from bondline.devices.derivative_shapes import (
     vjp_in_shape,
 )
 from bondline.devices.differentiability import METHODS, obstacle, refusal, warn_of_shifts
-from bondline.devices.execution import track_derivatives, values_of
+from bondline.devices.execution import track, track_derivatives, values_of
 from bondline.devices.gradients import Derivatives, differentiate
 from bondline.devices.lowered_methods import LoweredMethods
 from bondline.devices.pulls import (
@@ -186,12 +186,8 @@ class DerivativeMethods(LoweredMethods):
         """
         values, jacobians, evidence = self._jacobians(circuits, execution_config)
         if self.tracker.active:
-            track_derivatives(
-                self.tracker,
-                execute_and_derivative_batches=1,
-                executions=evidence.rows(),
-                derivatives=len(circuits),
-            )
+            counts = {"execute_and_derivative_batches": 1, "derivatives": len(circuits)}
+            track(self.tracker, circuits, evidence, values, **counts)
         return values, jacobians
 
     @debug_logger  # type: ignore[untyped-decorator]
@@ -247,12 +243,8 @@ class DerivativeMethods(LoweredMethods):
         """
         values, products, evidence = self._products(circuits, cotangents, execution_config)
         if self.tracker.active:
-            track_derivatives(
-                self.tracker,
-                execute_and_vjp_batches=1,
-                executions=evidence.rows(),
-                vjps=len(circuits),
-            )
+            counts = {"execute_and_vjp_batches": 1, "vjps": len(circuits)}
+            track(self.tracker, circuits, evidence, values, **counts)
         return values, products
 
     def _jacobians(

@@ -230,7 +230,8 @@ class BondlineMPS(DerivativeMethods, Device):  # type: ignore[misc]  # PennyLane
         if method in METHODS:
             found = self._obstacle(config, circuit)
             if found is None:
-                return differentiated_by_device(config)
+                watched = self._debugger is not None and self._debugger.active
+                return differentiated_by_device(config, circuit, self.wires, watched=watched)
             if method != "best":
                 raise QuantumFunctionError(refusal(found, method))
             method = "parameter-shift"
