@@ -16,6 +16,7 @@ from pennylane.logging import debug_logger, debug_logger_init
 from bondline.circuits.lowered import Circuit, Lowered
 from bondline.config import MpsConfig, MpsSettings
 from bondline.devices import mid_circuit
+from bondline.devices.configurations import changed
 from bondline.devices.derivative_methods import DerivativeMethods
 from bondline.devices.derivatives import rule_of
 from bondline.devices.differentiability import METHODS, differentiated_by_device, refusal
@@ -217,7 +218,8 @@ class BondlineMPS(DerivativeMethods, Device):  # type: ignore[misc]  # PennyLane
             changes["device_options"] = self._options
         elif given is not self._options:
             changes["device_options"] = self._config_with(given).keywords()
-        return replace(config, **changes) if changes else config
+            return replace(config, **changes)
+        return changed(config, **changes) if changes else config
 
     def _gradient(self, config: Any, circuit: Any) -> dict[str, Any]:
         """Return what a configuration leaves open about derivatives."""
