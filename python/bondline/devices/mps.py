@@ -18,10 +18,10 @@ from bondline.config import MpsConfig, MpsSettings
 from bondline.devices import mid_circuit
 from bondline.devices.configurations import changed
 from bondline.devices.derivative_methods import DerivativeMethods
-from bondline.devices.derivatives import rule_of
 from bondline.devices.differentiability import METHODS, differentiated_by_device, refusal
 from bondline.devices.execution import require_ordering, run, values_of
 from bondline.devices.preprocess import NAME, pipeline
+from bondline.devices.shift_rules import rule_of
 from bondline.devices.snapshots import snapshot_circuits, store_snapshot
 from bondline.measurements.requests import Requests
 from bondline.measurements.seeds import Seeds
