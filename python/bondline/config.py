@@ -7,6 +7,7 @@ import math
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, Literal, TypedDict
 
 import numpy as np
@@ -235,21 +236,31 @@ class MpsConfig:
         >>> MpsConfig(memory_limit=10**9).engine_settings().memory_limit
         1000000000
         """
-        precision = np.dtype(self.c_dtype)
-        cut = np.dtype(np.complex128) if derivatives else precision
         limit = self.memory_limit
-        exact = differentiable and self.truncation == "auto"
-        return EngineSettings(
-            max_bond_dim=self.max_bond_dim,
-            cutoff=_CUTOFFS[cut] if self.cutoff is None else self.cutoff,
-            single_precision=precision == np.complex64,
-            readout=self.readout,
-            ordering=self.ordering if isinstance(self.ordering, str) else tuple(self.ordering),
-            truncation="exact" if exact else self.truncation,
-            threads=self.threads,
-            memory_limit=int(_MEMORY_SHARE * available_memory()) if limit is None else limit,
-            sweeps=not differentiable,
-        )
+        if limit is None:
+            limit = int(_MEMORY_SHARE * available_memory())
+        return _engine_settings(self, differentiable, derivatives, limit)
+
+
+# Kept: a device asks at every call.
+@lru_cache(maxsize=64)
+def _engine_settings(
+    config: MpsConfig, differentiable: bool, derivatives: bool, memory_limit: int
+) -> EngineSettings:
+    precision = np.dtype(config.c_dtype)
+    cut = np.dtype(np.complex128) if derivatives else precision
+    exact = differentiable and config.truncation == "auto"
+    return EngineSettings(
+        max_bond_dim=config.max_bond_dim,
+        cutoff=_CUTOFFS[cut] if config.cutoff is None else config.cutoff,
+        single_precision=precision == np.complex64,
+        readout=config.readout,
+        ordering=config.ordering if isinstance(config.ordering, str) else tuple(config.ordering),
+        truncation="exact" if exact else config.truncation,
+        threads=config.threads,
+        memory_limit=memory_limit,
+        sweeps=not differentiable,
+    )
 
 
 _NAMES = tuple(field.name for field in fields(MpsConfig))

@@ -429,13 +429,103 @@ def test_circuits_may_start_from_a_state():
     )
 
 
-def test_what_does_not_fit_is_refused_before_any_work():
+def leaves(derivatives):
+    return qml.pytrees.flatten(derivatives)[0]
+
+
+def counted_runs(monkeypatch):
+    """Note the number of outputs of every call for derivatives."""
+    runs = []
+    entry = _core.differentiate
+
+    def differentiate(groups, cotangents, *rest):
+        runs.append(max(given.words.shape[1] for given in cotangents))
+        return entry(groups, cotangents, *rest)
+
+    monkeypatch.setattr(_core, "differentiate", differentiate)
+    return runs
+
+
+def many_values(rng, batch):
+    angles = rng.normal(size=(batch, 6) if batch else 6)
+    operations = [qml.RY(angle, wire) for wire, angle in enumerate(rng.normal(size=6))]
+    operations += [qml.CNOT([wire, wire + 1]) for wire in range(5)]
+    operations += [qml.RX(angle, wire) for wire, angle in enumerate(angles.T)]
+    measurements = [
+        qml.probs(wires=[4, 0, 2, 3, 1]),
+        qml.expval(qml.dot(rng.normal(size=2), [qml.Z(0) @ qml.Y(3), qml.X(2)])),
+        qml.var(qml.dot(rng.normal(size=2), [qml.Z(1), qml.X(2) @ qml.X(3)])),
+        qml.var(qml.Hermitian(np.diag([0.3, 1.0, -2.0, 0.5]), [1, 4])),
+        qml.probs(wires=[5]),
+    ]
+    tape = qml.tape.QuantumScript(operations, measurements)
+    # A batched parameter has no derivative of its own, and matrices have none.
+    trained = range(6) if batch else range(12)
+    coefficients = range(12, 16)
+    tape.trainable_params = [*trained, *([] if batch else coefficients)]
+    return tape
+
+
+@pytest.mark.parametrize("batch", [None, 3])
+def test_jacobians_are_taken_in_parts_where_memory_is_short(batch, monkeypatch):
+    rng = np.random.default_rng(17)
+    tape = many_values(rng, batch)
+    whole = qml.device("bondline.mps", wires=6).compute_derivatives(tape)
+    runs = counted_runs(monkeypatch)
+    short = qml.device("bondline.mps", wires=6, memory_limit=100_000)
+    values, parts = short.execute_and_compute_derivatives(tape)
+    assert len(runs) > 2
+    assert sum(runs) == 32 + 1 + 1 + 1 + 2
+    for one, other in zip(leaves(whole), leaves(parts), strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(values, short.execute(tape), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_circuits_of_several_sizes_are_taken_in_parts_together(monkeypatch):
+    rng = np.random.default_rng(18)
+    tapes = [
+        qml.tape.QuantumScript([qml.RX(0.3, 0), qml.CNOT([0, 1])], [qml.probs(wires=[0, 1])]),
+        qml.tape.QuantumScript([qml.RX(0.4, 0), qml.CNOT([0, 1])], [qml.expval(qml.Z(1))]),
+        many_values(rng, None),
+    ]
+    whole = qml.device("bondline.mps", wires=6).compute_derivatives(tapes)
+    runs = counted_runs(monkeypatch)
+    short = qml.device("bondline.mps", wires=6, memory_limit=100_000)
+    parts = short.compute_derivatives(tapes)
+    assert len(runs) > 2
+    for one, other in zip(leaves(whole), leaves(parts), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_jacobian_that_fits_is_never_refused():
+    """Its weights are 8 MiB, the Jacobian is 8 KiB."""
     device = qml.device("bondline.mps", wires=10, memory_limit=2**20)
     tape = qml.tape.QuantumScript([qml.RX(0.3, 0)], [qml.probs(wires=range(10))])
-    with pytest.raises(bondline.ResourceError, match=r"1024 outputs.*device_vjp=True"):
+    found = device.compute_derivatives(tape)
+    expected = np.zeros(1024)
+    expected[[0, 512]] = [-np.sin(0.3) / 2, np.sin(0.3) / 2]
+    np.testing.assert_allclose(found, expected, atol=1e-14)
+
+
+def test_what_does_not_fit_is_refused_before_any_work():
+    device = qml.device("bondline.mps", wires=10, memory_limit=2**20)
+    operations = [qml.RX(0.3, wire) for wire in range(10) for _ in range(20)]
+    tape = qml.tape.QuantumScript(operations, [qml.probs(wires=range(10))])
+    words = r"1024 values by 200 parameters, takes 1.56 MiB, more than.*1 MiB.*device_vjp=True"
+    with pytest.raises(bondline.ResourceError, match=words):
         device.compute_derivatives(tape)
-    (product,) = device.compute_vjp(tape, np.arange(1024.0))
-    assert product == pytest.approx(512 * np.sin(0.3) / 2)
+    with pytest.raises(bondline.ResourceError, match=r"circuit 2.*1.17 MiB with those before it"):
+        device.compute_derivatives(
+            [
+                qml.tape.QuantumScript(operations, [qml.probs(wires=range(8))]),
+                qml.tape.QuantumScript(operations, [qml.probs(wires=range(8))]),
+                qml.tape.QuantumScript(operations, [qml.probs(wires=range(8))]),
+            ]
+        )
+    products = device.compute_vjp(tape, np.arange(1024.0))
+    assert len(products) == 200
+    assert products[0] == pytest.approx(512 * np.sin(6.0) / 2)
 
 
 CORNERS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,12 @@ from bondline.operators.preparations import (
     load,
     starts_with_preparation,
 )
+
+# Most circuits have nothing of these kinds, and an empty array takes as long as a gate.
+_NO_BYTES: Final = np.empty(0, dtype=np.uint8)
+_NO_FLAGS: Final = np.empty(0, dtype=np.bool_)
+_NO_OUTCOMES: Final = np.empty(0, dtype=np.int8)
+_NO_CONDITIONS: Final = np.empty(0, dtype=np.int32)
 
 Postselection = Literal["drop", "fill"]
 """What a postselected measurement does to shots with another outcome: drop or project them."""
@@ -89,7 +95,7 @@ def lower(
     array([[0.1],
            [0.2]])
     """
-    labels = tuple(wires) if wires else ()
+    labels = tuple(getattr(wires, "labels", wires)) if wires else ()
     work = _Lowering(
         closed_register(labels) if labels else None, seed, postselection, initial, differentiated
     )
@@ -154,7 +160,9 @@ class _Lowering:
 
     def start_of(self, tape: Any) -> InitialState | None:
         """Return the state that a circuit starts from, unless it brings its own."""
-        return None if starts_with_preparation(tape.operations) else self.initial
+        if self.initial is None or starts_with_preparation(tape.operations):
+            return None
+        return self.initial
 
     def one(
         self, position: int, tape: Any, sites: Register
@@ -198,13 +206,15 @@ class _Lowering:
             gates=np.array(program.gates, dtype=np.uint16),
             wire_counts=np.array(program.counts, dtype=np.uint32),
             wires=wires,
-            letters=np.array(program.letters, dtype=np.uint8),
+            letters=_bytes_of(program.letters),
             parameters=parameters,
             matrices=matrices,
             requests=requests,
             control_counts=control_counts,
             control_values=control_values,
-            measure_resets=np.array(program.resets, dtype=np.bool_),
+            measure_resets=np.array(program.resets, dtype=np.bool_)
+            if program.resets
+            else _NO_FLAGS,
             measure_postselects=self.postselects(program, tape),
             conditions=_conditions(program),
             condition_measurements=tuple(program.conditions.measurements),
@@ -249,7 +259,7 @@ class _Lowering:
             and not measures
             and (numbers is None or not numbers.data)
         ):
-            simple = interpret_simple(measurements, sites)
+            simple = interpret_simple(measurements, sites, sites.understood)
             if simple is not None:
                 return simple
         shots = tape.shots.total_shots
@@ -275,6 +285,8 @@ class _Lowering:
 
     def postselects(self, program: Program, tape: Any) -> NDArray[np.int8]:
         """Return the outcomes to select; with 2 added every shot is projected."""
+        if not program.postselects:
+            return _NO_OUTCOMES
         found = np.array(program.postselects, dtype=np.int8)
         if tape.shots and self.postselection == "fill":
             found[found >= 0] += 2
@@ -327,13 +339,21 @@ def _controls(program: Program) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
     for gate, given in program.controls.items():
         counts[gate] = len(given)
         values += given
-    return counts, np.array(values, dtype=np.uint8)
+    return counts, _bytes_of(values)
+
+
+def _bytes_of(values: Sequence[int]) -> NDArray[np.uint8]:
+    return np.array(values, dtype=np.uint8) if values else _NO_BYTES
+
+
+def _flags_of(values: Sequence[bool]) -> NDArray[np.bool_]:
+    return np.array(values, dtype=np.bool_) if values else _NO_FLAGS
 
 
 def _conditions(program: Program) -> NDArray[np.int32]:
     """Return the condition of each gate; empty without conditions."""
     if not program.conditional:
-        return np.empty(0, dtype=np.int32)
+        return _NO_CONDITIONS
     found = np.full(len(program.gates), -1, dtype=np.int32)
     for gate, condition in program.conditional.items():
         found[gate] = condition

@@ -11,6 +11,7 @@ import pennylane as qml
 from numpy.typing import NDArray
 from pennylane.exceptions import DeviceError, WireError
 
+from bondline.measurements.observables import Interpretation
 from bondline.operators import gate_set
 from bondline.operators.conditions import Conditions
 from bondline.operators.gate_set import describe
@@ -23,6 +24,8 @@ _LETTERS: Final = {"I": 0, "X": 1, "Y": 2, "Z": 3}
 class Register(dict[Any, int]):
     """Wire label → index; an open register (no labels) takes wires as they are first used.
 
+    What measurements on its wires mean is kept with it.
+
     Examples
     --------
     >>> register = Register()
@@ -33,6 +36,7 @@ class Register(dict[Any, int]):
     def __init__(self, labels: tuple[Any, ...] = ()) -> None:
         super().__init__(zip(labels, range(len(labels)), strict=True))
         self.closed = bool(labels)
+        self.understood: dict[object, Interpretation] = {}
 
     def __missing__(self, wire: Any) -> int:
         if self.closed:

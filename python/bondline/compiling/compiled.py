@@ -27,6 +27,7 @@ from bondline.compiling.capture import Captured, NotCaptured, capture, concrete
 from bondline.compiling.running import Running
 from bondline.devices.derivatives import differentiated
 from bondline.devices.mps import BondlineMPS
+from bondline.devices.on_execution import FEW_VALUES, number_of_values
 from bondline.devices.qnodes import device_of
 from bondline.errors import CompileFallbackWarning, InputError
 from bondline.measurements.seeds import Seeds
@@ -103,8 +104,11 @@ class CompiledQNode:
     def _differentiably(self, running: Running, numbers: list[Any], framework: str) -> Any:
         keywords = self.qnode.execute_kwargs
         product = bool(keywords["device_vjp"])
-        # Whoever records a derivative asks for it, nearly always.
-        now = keywords["grad_on_execution"] is not False
+        # Whoever records a derivative asks for it, nearly always; tensors may record by oversight.
+        (tape,) = running.captured.lowered.tapes
+        now = keywords["grad_on_execution"]
+        if now in (None, "best"):
+            now = framework != "torch" or number_of_values(tape, self.device.wires) <= FEW_VALUES
         if framework == "jax":
             found = frameworks.by_jax(running, numbers, product=product)
         elif framework == "torch":

@@ -16,9 +16,9 @@ from bondline.circuits.rows import require_finite
 from bondline.compiling.capture import Captured
 from bondline.compiling.elementary import Real
 from bondline.devices.derivative_shapes import pull_of
-from bondline.devices.execution import track_derivatives, values_of
-from bondline.devices.gradients import shapes_of, whole_jacobians
+from bondline.devices.execution import track, track_derivatives, values_of
 from bondline.devices.mps import BondlineMPS
+from bondline.devices.pulls import shapes_of, whole_jacobians
 from bondline.measurements.seeds import CallSeed
 
 
@@ -145,15 +145,11 @@ class Running:
         lowered = self.lowered(inputs)
         pulls = whole_jacobians(lowered)
         found, evidence = self.device.differentiate_lowered(lowered, pulls, self.captured.config)
+        values = values_of(lowered, found.results)
         if self.device.tracker.active:
-            track_derivatives(
-                self.device.tracker,
-                execute_and_derivative_batches=1,
-                executions=evidence.rows(),
-                derivatives=1,
-            )
-        (values,) = values_of(lowered, found.results)
-        return self.flat(values), found.jacobians[0]
+            counts = {"execute_and_derivative_batches": 1, "derivatives": 1}
+            track(self.device.tracker, lowered.tapes, evidence, values, **counts)
+        return self.flat(values[0]), found.jacobians[0]
 
     def pull(self, inputs: Real, jacobian: Real, cotangents: Real) -> list[Real]:
         """Return the derivative of a weighted sum of the values by each argument.

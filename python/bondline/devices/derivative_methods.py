@@ -17,17 +17,16 @@ from bondline.devices.derivative_shapes import (
     vjp_in_shape,
 )
 from bondline.devices.differentiability import METHODS, obstacle, refusal, warn_of_shifts
-from bondline.devices.execution import track_derivatives, values_of
-from bondline.devices.gradients import (
+from bondline.devices.execution import track, track_derivatives, values_of
+from bondline.devices.gradients import Derivatives, differentiate
+from bondline.devices.lowered_methods import LoweredMethods
+from bondline.devices.pulls import (
     NOTHING,
-    Derivatives,
-    Pull,
-    differentiate,
+    Asked,
     is_trained,
     shapes_of,
     whole_jacobians,
 )
-from bondline.devices.lowered_methods import LoweredMethods
 from bondline.reports.evidence import Evidence
 
 
@@ -187,12 +186,8 @@ class DerivativeMethods(LoweredMethods):
         """
         values, jacobians, evidence = self._jacobians(circuits, execution_config)
         if self.tracker.active:
-            track_derivatives(
-                self.tracker,
-                execute_and_derivative_batches=1,
-                executions=evidence.rows(),
-                derivatives=len(circuits),
-            )
+            counts = {"execute_and_derivative_batches": 1, "derivatives": len(circuits)}
+            track(self.tracker, circuits, evidence, values, **counts)
         return values, jacobians
 
     @debug_logger  # type: ignore[untyped-decorator]
@@ -248,12 +243,8 @@ class DerivativeMethods(LoweredMethods):
         """
         values, products, evidence = self._products(circuits, cotangents, execution_config)
         if self.tracker.active:
-            track_derivatives(
-                self.tracker,
-                execute_and_vjp_batches=1,
-                executions=evidence.rows(),
-                vjps=len(circuits),
-            )
+            counts = {"execute_and_vjp_batches": 1, "vjps": len(circuits)}
+            track(self.tracker, circuits, evidence, values, **counts)
         return values, products
 
     def _jacobians(
@@ -275,8 +266,8 @@ class DerivativeMethods(LoweredMethods):
     ) -> tuple[tuple[Any, ...], tuple[Any, ...], Evidence]:
         several: list[bool] = []
 
-        def pulls(lowered: Lowered) -> list[Pull]:
-            found = []
+        def pulls(lowered: Lowered) -> list[Asked]:
+            found: list[Asked] = []
             for position, circuit in enumerate(lowered.circuits):
                 pull, many = NOTHING, False
                 if is_trained(circuit):
@@ -297,7 +288,7 @@ class DerivativeMethods(LoweredMethods):
         self,
         circuits: Sequence[Any],
         execution_config: Any,
-        pulls: Callable[[Lowered], list[Pull]],
+        pulls: Callable[[Lowered], list[Asked]],
     ) -> tuple[Lowered, Derivatives, Evidence]:
         for circuit in circuits:
             hindrance = obstacle(circuit, execution_config, self.wires)
@@ -308,7 +299,7 @@ class DerivativeMethods(LoweredMethods):
         return lowered, found, evidence
 
     def differentiate_lowered(
-        self, lowered: Lowered, pulls: Sequence[Pull], execution_config: Any
+        self, lowered: Lowered, pulls: Sequence[Asked], execution_config: Any
     ) -> tuple[Derivatives, Evidence]:
         """Differentiate circuits that are lowered already, as :func:`differentiate` does."""
         options = None if execution_config is None else execution_config.device_options

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bondline.devices.gradients import Pull
+from bondline.devices.pulls import Pull
 from bondline.errors import InputError
 
 Real = NDArray[np.float64]
@@ -48,7 +48,7 @@ def jacobian_in_shape(found: Real, shapes: Sequence[Shape], batch: int | None) -
         start += size
         if shape:
             # [t, (b), i] from [(b), i, t]
-            entries = tuple(np.ascontiguousarray(np.moveaxis(block, -1, 0)))
+            entries = tuple(np.moveaxis(block, -1, 0))
         else:
             entries = _apart(np.moveaxis(block[..., 0, :], -1, 0))
         measured.append(entries[0] if len(entries) == 1 else entries)

@@ -7,9 +7,6 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from autograd.tracer import isbox  # type: ignore[import-untyped]
-from pennylane import transform
-from pennylane.gradients import hadamard_grad, param_shift
-from pennylane.measurements import PurityMP
 from pennylane.pytrees import flatten
 
 from bondline.errors import UnsupportedError
@@ -75,53 +72,7 @@ def require_plain_circuit(tape: Any, caller: str) -> None:
     require_plain(list(_numbers(tape)), caller)
 
 
-def rule_of(circuit: Any, method: Any) -> Any:
-    """Return the rule by which a circuit is differentiated, if that comes to pass.
-
-    Parameters
-    ----------
-    circuit : pennylane.tape.QuantumScript or None
-    method : object
-        How PennyLane is asked to differentiate: a name, or the transform that does it.
-
-    Returns
-    -------
-    object
-        The same method, but for a purity: it is quadratic in the state, PennyLane applies rules
-        for values that are linear in it all the same, and the derivative would be wrong.
-
-    Examples
-    --------
-    >>> import pennylane as qml
-    >>> rule_of(qml.tape.QuantumScript([], [qml.expval(qml.Z(0))]), "parameter-shift")
-    'parameter-shift'
-    """
-    if circuit is None or not any(isinstance(found, PurityMP) for found in circuit.measurements):
-        return method
-    return no_rule_for_purity if method in _LINEAR_RULES else method
-
-
-@transform  # type: ignore[untyped-decorator]  # PennyLane is not typed
-def no_rule_for_purity(tape: Any, **_: Any) -> Any:
-    """Refuse to differentiate; it stands where PennyLane looks for the rule.
-
-    Parameters
-    ----------
-    tape : pennylane.tape.QuantumScript
-
-    Raises
-    ------
-    UnsupportedError
-    """
-    raise UnsupportedError(
-        "qml.purity has no derivative by the parameter-shift rule, which holds for values that are "
-        'linear in the state. Give the QNode diff_method="finite-diff".'
-    )
-
-
 _TRACERS_OF_DERIVATIVES: Final = frozenset({"JVPTracer", "LinearizeTracer"})
-
-_LINEAR_RULES: Final = ("best", "parameter-shift", "hadamard", param_shift, hadamard_grad)
 
 
 def differentiated(value: Any, *, compiled: bool = False) -> bool:

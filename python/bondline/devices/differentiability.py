@@ -21,6 +21,7 @@ from pennylane.measurements import (
 
 from bondline.devices import mid_circuit
 from bondline.devices.derivatives import differentiated
+from bondline.devices.on_execution import comes_with_values, number_of_values
 from bondline.errors import ParameterShiftWarning
 from bondline.measurements.matrices import DENSITY_WIRES
 from bondline.operators import gate_set
@@ -178,12 +179,20 @@ def _mid_circuit(circuit: Any, config: Any, wires: Any) -> Obstacle | None:
     )
 
 
-def differentiated_by_device(config: Any) -> dict[str, Any]:
+def differentiated_by_device(
+    config: Any, circuit: Any = None, wires: Any = None, *, watched: bool = False
+) -> dict[str, Any]:
     """Return what a configuration must say for PennyLane to ask the device for derivatives.
 
     Parameters
     ----------
     config : pennylane.devices.ExecutionConfig
+    circuit : pennylane.tape.QuantumScript, optional
+        As the user made it.
+    wires : pennylane.wires.Wires, optional
+        Wires of the device.
+    watched : bool, default False
+        Whether snapshots are being taken, which a run for derivatives has not.
 
     Returns
     -------
@@ -202,9 +211,12 @@ def differentiated_by_device(config: Any) -> dict[str, Any]:
     if config.use_device_gradient is None:
         changes["use_device_gradient"] = True
     if config.use_device_jacobian_product is None:
-        changes["use_device_jacobian_product"] = True
+        # The Jacobian of one value is its gradient, which may come with it.
+        several = circuit is None or number_of_values(circuit, wires) > 1
+        changes["use_device_jacobian_product"] = several
     if config.grad_on_execution is None:
-        changes["grad_on_execution"] = False
+        together = not watched and comes_with_values(circuit, config.interface, wires)
+        changes["grad_on_execution"] = together
     return changes
 
 

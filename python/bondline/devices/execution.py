@@ -179,7 +179,9 @@ def _unwrapped(values: list[Any], circuit: Circuit) -> Any:
 _NO_TOTALS = ("fidelity_estimate", "max_bond", "discarded_weight")
 
 
-def track(tracker: Any, tapes: Any, evidence: Evidence, values: tuple[Any, ...]) -> None:
+def track(
+    tracker: Any, tapes: Any, evidence: Evidence, values: tuple[Any, ...], **counts: int
+) -> None:
     """Update a tracker with PennyLane's keys and our own; cheap whatever the observables.
 
     Parameters
@@ -189,13 +191,15 @@ def track(tracker: Any, tapes: Any, evidence: Evidence, values: tuple[Any, ...])
     evidence : Evidence
     values : tuple
         One entry per circuit.
+    **counts : int
+        What kind of call it was.
 
     Notes
     -----
     ``executions`` are rows of batches. ``resources`` have no depth, and name measurements by
     their kind only. Fidelities and bonds are no sums: they are in the history alone.
     """
-    tracker.update(batches=1)
+    tracker.update(**counts)
     tracker.record()
     for tape, circuit, value in zip(tapes, evidence.circuits, values, strict=True):
         account = evidence.accounts[circuit.group]
@@ -218,7 +222,7 @@ def track(tracker: Any, tapes: Any, evidence: Evidence, values: tuple[Any, ...])
 
 
 def track_derivatives(tracker: Any, **counts: int) -> None:
-    """Update a tracker with a call for derivatives, under PennyLane's keys.
+    """Update a tracker with a call for derivatives alone, under PennyLane's keys.
 
     Parameters
     ----------

@@ -1,42 +1,25 @@
-"""From lowered circuits to derivatives of their values, in one call of the engine."""
+"""From lowered circuits to derivatives of their values, in as few calls of the engine as fit."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pennylane.exceptions import QuantumFunctionError
 
 from bondline import _core
 from bondline.circuits.lowered import Circuit, Lowered
 from bondline.config import EngineSettings
 from bondline.devices.execution import located, require_orderings, run
-from bondline.errors import ResourceError
+from bondline.devices.pulls import Asked, Pull, in_parts, is_trained, require_room
 from bondline.measurements.cotangents import Cotangents, Weights, stacked
-from bondline.measurements.readings import Read, Real, has_derivative
+from bondline.measurements.readings import Read, Real
 from bondline.measurements.requests import Requests
 from bondline.measurements.results import WordVariance
 
 Method = Literal["adjoint", "two-state"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pull:
-    """Which outputs of a circuit are differentiated.
-
-    Attributes
-    ----------
-    outputs : int
-    entries : tuple of (int, slice, ndarray)
-        For each measurement: its number, outputs that it is part of, and its weight in them, of
-        shape (rows or 1, outputs, ...).
-    """
-
-    outputs: int
-    entries: tuple[tuple[int, slice, Real], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +31,7 @@ class Derivatives:
     results : list of GroupResult
         Values of the same run, one per group.
     gradients : list of GroupGradient or None
-        None for groups in which nothing is trainable.
+        Of the first outputs; None for groups in which nothing is trainable.
     jacobians : list of ndarray of float64, shape (rows, outputs, trainable)
         One per circuit.
     excess : list of ndarray of float64, shape (rows,), or None
@@ -61,97 +44,9 @@ class Derivatives:
     excess: list[Real | None]
 
 
-NOTHING: Final = Pull(0, ())
-"""What is asked of a circuit in which nothing is trainable."""
-
-
-def is_trained(circuit: Circuit) -> bool:
-    """Whether a circuit has trainable parameters.
-
-    Parameters
-    ----------
-    circuit : Circuit
-
-    Returns
-    -------
-    bool
-    """
-    return circuit.trained is not None and circuit.trained.count > 0
-
-
-def whole_jacobians(lowered: Lowered) -> list[Pull]:
-    """Ask for every value of every measurement by itself.
-
-    Parameters
-    ----------
-    lowered : Lowered
-
-    Returns
-    -------
-    list of Pull
-        One per circuit; circuits with the same readings share one.
-    """
-    known: dict[int, Pull] = {}
-    pulls = []
-    for position, circuit in enumerate(lowered.circuits):
-        if not is_trained(circuit):
-            pulls.append(NOTHING)
-            continue
-        pull = known.get(id(circuit.readings))
-        if pull is None:
-            shapes = shapes_of(lowered, position)
-            pull = known[id(circuit.readings)] = _one_by_one(shapes)
-        pulls.append(pull)
-    return pulls
-
-
-def shapes_of(lowered: Lowered, position: int) -> list[tuple[int, ...]]:
-    """Return the shape of each measurement of a circuit, without its batch.
-
-    Parameters
-    ----------
-    lowered : Lowered
-    position : int
-        Of the circuit.
-
-    Returns
-    -------
-    list of tuple of int
-
-    Raises
-    ------
-    pennylane.exceptions.QuantumFunctionError
-        If a measurement has no derivative.
-    """
-    circuit = lowered.circuits[position]
-    requests = lowered.groups[circuit.group].requests
-    shapes = []
-    for reading, measurement in zip(
-        circuit.readings, lowered.tapes[position].measurements, strict=True
-    ):
-        if not has_derivative(reading):
-            raise QuantumFunctionError(
-                f"{measurement} of circuit {position} has no derivative on bondline.mps. "
-                'Use diff_method="parameter-shift" or "finite-diff".'
-            )
-        shapes.append(reading.shape(requests))
-    return shapes
-
-
-def _one_by_one(shapes: Sequence[tuple[int, ...]]) -> Pull:
-    entries = []
-    start = 0
-    for number, shape in enumerate(shapes):
-        size = int(np.prod(shape, dtype=int))
-        outputs = slice(start, start + size)
-        entries.append((number, outputs, np.eye(size).reshape(1, size, *shape)))
-        start += size
-    return Pull(start, tuple(entries))
-
-
 def differentiate(
     lowered: Lowered,
-    pulls: Sequence[Pull],
+    pulls: Sequence[Asked],
     settings: EngineSettings,
     method: Method,
     wires: Any = None,
@@ -162,7 +57,7 @@ def differentiate(
     ----------
     lowered : Lowered
         Made with ``differentiated=True``.
-    pulls : sequence of Pull
+    pulls : sequence of EachValue or Pull
         One per circuit.
     settings : EngineSettings
         Without sweeps.
@@ -176,38 +71,56 @@ def differentiate(
 
     Notes
     -----
-    One call of the engine for all circuits. Those with a variance that is read from a matrix or
-    from outcomes are run once before, because its derivative depends on its mean.
+    One call of the engine for all circuits, or one for each part of the outputs where the weights
+    and the derivatives of all at once would fill the memory. Circuits with a variance that is read
+    from a matrix or from outcomes are run once before, because its derivative depends on its mean.
     """
-    chosen = sorted({circuit.group for circuit in lowered.circuits if is_trained(circuit)})
     gradients: list[_core.GroupGradient | None] = [None] * len(lowered.groups)
     excess: list[Real | None] = [None] * len(lowered.groups)
-    if chosen:
+    require_room(lowered, pulls, settings.memory_limit)
+    jacobians = [_empty(*each) for each in zip(lowered.circuits, pulls, strict=True)]
+    if any(map(is_trained, lowered.circuits)):
         require_orderings(lowered, settings)
-        _require_memory(lowered, pulls, settings.memory_limit)
         known = _values_before(lowered, settings, wires)
-        cotangents = _cotangents(lowered, pulls, known, set(chosen))
-        with located(lowered, wires, chosen):
-            found = _core.differentiate(
-                [lowered.groups[group] for group in chosen],
-                [cotangents[group] for group in chosen],
-                settings,
-                method,
-            )
-        for group, gradient in zip(chosen, found, strict=True):
-            gradients[group] = gradient
-            excess[group] = _excess(gradient, cotangents[group], lowered.groups[group].requests)
+        for first, part in in_parts(lowered, pulls, settings.memory_limit):
+            cotangents = _cotangents(lowered, part, known)
+            found = _differentiated(lowered, cotangents, settings, method, wires)
+            for group, gradient in found.items():
+                own = _excess(gradient, cotangents[group], lowered.groups[group].requests)
+                before = excess[group]
+                excess[group] = own if before is None else np.maximum(before, own)
+                if before is None:
+                    gradients[group] = gradient
+            for circuit, pull, jacobian in zip(lowered.circuits, part, jacobians, strict=True):
+                if pull.outputs:
+                    requests = lowered.groups[circuit.group].requests
+                    outputs = jacobian[:, first : first + pull.outputs]
+                    _fill(outputs, circuit, pull, found[circuit.group], requests)
     others = [group for group in range(len(lowered.groups)) if gradients[group] is None]
     rest = dict(zip(others, run(lowered, settings, wires, others), strict=True)) if others else {}
     results = [
         rest[group] if gradient is None else gradient.result
         for group, gradient in enumerate(gradients)
     ]
-    jacobians = [
-        _jacobian(circuit, pull, gradients[circuit.group], lowered.groups[circuit.group].requests)
-        for circuit, pull in zip(lowered.circuits, pulls, strict=True)
-    ]
     return Derivatives(results, gradients, jacobians, excess)
+
+
+def _differentiated(
+    lowered: Lowered,
+    cotangents: dict[int, Cotangents],
+    settings: EngineSettings,
+    method: Method,
+    wires: Any,
+) -> dict[int, _core.GroupGradient]:
+    chosen = sorted(cotangents)
+    with located(lowered, wires, chosen):
+        found = _core.differentiate(
+            [lowered.groups[group] for group in chosen],
+            [cotangents[group] for group in chosen],
+            settings,
+            method,
+        )
+    return dict(zip(chosen, found, strict=True))
 
 
 def _excess(gradient: _core.GroupGradient, cotangents: Cotangents, requests: Requests) -> Real:
@@ -216,26 +129,6 @@ def _excess(gradient: _core.GroupGradient, cotangents: Cotangents, requests: Req
     shares = np.divide(largest, steepest, out=np.zeros_like(largest), where=steepest > 0.0)
     excess: Real = shares.max(axis=1, initial=0.0)
     return excess
-
-
-def _require_memory(lowered: Lowered, pulls: Sequence[Pull], limit: int) -> None:
-    """Raise if the weights of all outputs alone are larger than the memory."""
-    for position, (circuit, pull) in enumerate(zip(lowered.circuits, pulls, strict=True)):
-        requests = lowered.groups[circuit.group].requests
-        values = (
-            len(requests.word_counts)
-            + len(requests.variance_counts)
-            + sum(2 ** len(wires) for wires in requests.probabilities)
-            + sum(2 * 4 ** len(wires) for wires in requests.densities)
-        )
-        needed = 8 * pull.outputs * values
-        if needed > limit:
-            raise ResourceError(
-                f"The derivatives of circuit {position} are those of {pull.outputs} outputs of "
-                f"{values} values, whose weights take {needed / 2**20:.3g} MiB, more than "
-                f"memory_limit ({limit / 2**20:.3g} MiB). Give the QNode device_vjp=True, which "
-                "differentiates their weighted sum, or measure less."
-            )
 
 
 def _values_before(
@@ -255,11 +148,14 @@ def _values_before(
 
 
 def _cotangents(
-    lowered: Lowered,
-    pulls: Sequence[Pull],
-    known: dict[int, _core.GroupResult],
-    chosen: set[int],
+    lowered: Lowered, pulls: Sequence[Pull], known: dict[int, _core.GroupResult]
 ) -> dict[int, Cotangents]:
+    """Return the weights of all groups in which there are outputs."""
+    chosen = {
+        circuit.group
+        for circuit, pull in zip(lowered.circuits, pulls, strict=True)
+        if pull.outputs and is_trained(circuit)
+    }
     members: dict[int, list[tuple[Weights, int]]] = {}
     differentiated: dict[int, NDArray[np.bool_]] = {}
     shared: dict[tuple[int, int], Weights] = {}
@@ -296,17 +192,28 @@ def _weights(
     return weights
 
 
-def _jacobian(
-    circuit: Circuit, pull: Pull, gradient: _core.GroupGradient | None, requests: Requests
-) -> Real:
+def _empty(circuit: Circuit, pull: Asked) -> Real:
+    """Return room for a Jacobian: [b, k, t], where the values of one parameter lie together."""
+    count = 0 if circuit.trained is None else circuit.trained.count
+    return np.zeros((count, _length(circuit), pull.outputs)).transpose(1, 2, 0)
+
+
+def _fill(
+    jacobian: Real,
+    circuit: Circuit,
+    pull: Pull,
+    gradient: _core.GroupGradient,
+    requests: Requests,
+) -> None:
     trained = circuit.trained
-    if gradient is None or trained is None:
-        return np.zeros((_length(circuit), pull.outputs, 0))
-    by_slot = gradient.gradients[circuit.rows, : pull.outputs].take(trained.slots, axis=2)
+    if trained is None:
+        return
+    by_slot = gradient.gradients[circuit.rows, : pull.outputs]
     if not trained.data:
-        return by_slot
-    found = np.zeros((_length(circuit), pull.outputs, trained.count))
-    found[:, :, trained.columns] = by_slot
+        # J[b, k, t] = g[b, k, slot of t]
+        jacobian[...] = by_slot.take(trained.slots, axis=2)
+        return
+    jacobian[:, :, trained.columns] = by_slot.take(trained.slots, axis=2)
     for measurement, derivatives in circuit.derivatives.items():
         columns = [datum.column for datum in trained.data if datum.measurement == measurement]
         reading = circuit.readings[measurement]
@@ -314,13 +221,12 @@ def _jacobian(
             start = int(requests.variance_counts[: reading.index].sum())
             terms = slice(start, start + int(requests.variance_counts[reading.index]))
             by_term = gradient.variance_coefficients[circuit.rows, : pull.outputs, terms]
-            found[:, :, columns] = derivatives.of_variance(by_term)
+            jacobian[:, :, columns] = derivatives.of_variance(by_term)
             continue
         values = derivatives.of_expectation(gradient.result, circuit.rows)
         for number, outputs, cotangents in pull.entries:
             if number == measurement:
-                found[:, outputs, columns] += cotangents[:, :, None] * values[:, None]
-    return found
+                jacobian[:, outputs, columns] += cotangents[:, :, None] * values[:, None]
 
 
 def _length(circuit: Circuit) -> int:

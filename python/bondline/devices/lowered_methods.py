@@ -77,6 +77,6 @@ class LoweredMethods:
         values = values_of(lowered, outputs)
         evidence = self._keep(lowered, outputs, config, execution_config)
         if self.tracker.active:
-            track(self.tracker, lowered.tapes, evidence, values)
+            track(self.tracker, lowered.tapes, evidence, values, batches=1)
         evidence.judge(lowered.groups, self._given)
         return values

@@ -1,7 +1,6 @@
 """How measurements in the middle of a circuit are handled, where the user leaves it open."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from pennylane import transform
@@ -11,6 +10,7 @@ from pennylane.measurements import CountsMP, ProbabilityMP, SampleMP, StateMP
 from pennylane.ops import MeasurementValue, MidMeasure
 from pennylane.wires import Wires
 
+from bondline.devices.configurations import changed
 from bondline.errors import UnsupportedError
 from bondline.operators.plain import any_of
 
@@ -75,7 +75,7 @@ def resolve(config: Any, circuit: Any, wires: Any = None, *, differentiated: boo
     method = config.mcm_method
     if method is None:
         method = _default(circuit, wires, differentiated=differentiated)
-        return replace(config, mcm_method=method)
+        return changed(config, mcm_method=method)
     if method not in METHODS:
         raise DeviceError(
             f'bondline.mps does not offer mcm_method="{method}". Use mcm_method="device", the '

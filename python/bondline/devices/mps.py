@@ -16,11 +16,12 @@ from pennylane.logging import debug_logger, debug_logger_init
 from bondline.circuits.lowered import Circuit, Lowered
 from bondline.config import MpsConfig, MpsSettings
 from bondline.devices import mid_circuit
+from bondline.devices.configurations import changed
 from bondline.devices.derivative_methods import DerivativeMethods
-from bondline.devices.derivatives import rule_of
 from bondline.devices.differentiability import METHODS, differentiated_by_device, refusal
 from bondline.devices.execution import require_ordering, run, values_of
 from bondline.devices.preprocess import NAME, pipeline
+from bondline.devices.shift_rules import rule_of
 from bondline.devices.snapshots import snapshot_circuits, store_snapshot
 from bondline.measurements.requests import Requests
 from bondline.measurements.seeds import Seeds
@@ -217,7 +218,8 @@ class BondlineMPS(DerivativeMethods, Device):  # type: ignore[misc]  # PennyLane
             changes["device_options"] = self._options
         elif given is not self._options:
             changes["device_options"] = self._config_with(given).keywords()
-        return replace(config, **changes) if changes else config
+            return replace(config, **changes)
+        return changed(config, **changes) if changes else config
 
     def _gradient(self, config: Any, circuit: Any) -> dict[str, Any]:
         """Return what a configuration leaves open about derivatives."""
@@ -230,7 +232,8 @@ class BondlineMPS(DerivativeMethods, Device):  # type: ignore[misc]  # PennyLane
         if method in METHODS:
             found = self._obstacle(config, circuit)
             if found is None:
-                return differentiated_by_device(config)
+                watched = self._debugger is not None and self._debugger.active
+                return differentiated_by_device(config, circuit, self.wires, watched=watched)
             if method != "best":
                 raise QuantumFunctionError(refusal(found, method))
             method = "parameter-shift"

@@ -77,8 +77,7 @@ def _pipeline(wires: Any, deferred: bool, padded: bool, adjoint: bool, initial: 
         program.add_transform(make_differentiable, initial=initial)
     else:
         program.add_transform(make_native, initial=initial)
-    program.add_transform(resolve_wires, wires=wires, allow_resets=not deferred)
-    program.add_transform(require_wires, wires=wires)
+    program.add_transform(settle_wires, wires=wires, allow_resets=not deferred)
     return program
 
 
@@ -218,8 +217,8 @@ def _decomposed(tape: Any, loaded: Sequence[Any]) -> Any:
 
 
 @qml.transform  # type: ignore[untyped-decorator]  # PennyLane is not typed
-def resolve_wires(tape: Any, *, wires: Any = None, allow_resets: bool = True) -> Any:
-    """Give wires to those that the circuit allocates.
+def settle_wires(tape: Any, *, wires: Any = None, allow_resets: bool = True) -> Any:
+    """Give wires to those that the circuit allocates, and to measurements of all wires.
 
     Parameters
     ----------
@@ -238,9 +237,23 @@ def resolve_wires(tape: Any, *, wires: Any = None, allow_resets: bool = True) ->
     ------
     pennylane.exceptions.AllocationError
         If there are not enough wires.
+    pennylane.exceptions.WireError
+        If the circuit has wires that the device does not have.
+
+    Notes
+    -----
+    PennyLane's transforms do the same in 2 µs a gate; they are called where there is more to do, or
+    something to refuse.
     """
-    if not any_of(tape.operations, _ALLOCATIONS):
-        return (tape,), _first
+    if is_plain(tape.operations):
+        if wires and all(map(_names_wires, tape.measurements)) and _are_known(tape, wires):
+            return (tape,), _first
+    elif any_of(tape.operations, _ALLOCATIONS):
+        (tape,), _ = _allocated(tape, wires, allow_resets=allow_resets)
+    return validate_device_wires(tape, wires, name=NAME)
+
+
+def _allocated(tape: Any, wires: Any, *, allow_resets: bool) -> Any:
     try:
         return device_resolve_dynamic_wires(tape, wires=wires, allow_resets=False)
     except AllocationError:
@@ -249,38 +262,13 @@ def resolve_wires(tape: Any, *, wires: Any = None, allow_resets: bool = True) ->
         return device_resolve_dynamic_wires(tape, wires=wires, allow_resets=True)
 
 
-@qml.transform  # type: ignore[untyped-decorator]  # PennyLane is not typed
-def require_wires(tape: Any, *, wires: Any = None) -> Any:
-    """Refuse wires that the device does not have, and name those of measurements of all wires.
-
-    Parameters
-    ----------
-    tape : pennylane.tape.QuantumScript
-    wires : pennylane.wires.Wires, optional
-        Wires of the device.
-
-    Returns
-    -------
-    tuple of circuits, and their post-processing
-
-    Raises
-    ------
-    pennylane.exceptions.WireError
-
-    Notes
-    -----
-    PennyLane's transform does the same in 2 µs a gate; it is called where there is more to do, or
-    something to refuse.
-    """
-    if wires and is_plain(tape.operations) and all(_names_wires(m) for m in tape.measurements):
-        try:
-            used = labels_of(tape.operations)
-            used.update(*(measurement.wires.labels for measurement in tape.measurements))
-            if used <= _set_of(wires.labels):
-                return (tape,), _first
-        except TypeError:
-            pass  # Labels that a framework traces cannot be looked up: PennyLane refuses them.
-    return validate_device_wires(tape, wires, name=NAME)
+def _are_known(tape: Any, wires: Any) -> bool:
+    try:
+        used = labels_of(tape.operations)
+        used.update(*(measurement.wires.labels for measurement in tape.measurements))
+        return used <= _set_of(wires.labels)
+    except TypeError:
+        return False  # Labels that a framework traces cannot be looked up: PennyLane refuses them.
 
 
 def _names_wires(measurement: Any) -> bool:

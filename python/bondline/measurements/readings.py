@@ -177,7 +177,7 @@ def row_sums(terms: Values) -> Real:
     array([3., 7.])
     """
     flat = np.ascontiguousarray(terms.reshape(len(terms), -1))
-    sums: Real = flat.real.sum(axis=1)
+    sums: Real = np.add.reduce(flat.real, axis=1)
     return sums
 
 

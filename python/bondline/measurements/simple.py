@@ -14,7 +14,6 @@ from bondline.measurements.requests import Sites
 _SIMPLE_OBSERVABLES: Final = frozenset({qml.PauliX, qml.PauliY, qml.PauliZ, qml.Identity})
 _SIMPLE_MOMENTS: Final = frozenset({ExpectationMP, VarianceMP})
 
-_UNDERSTOOD: Final[dict[object, Interpretation]] = {}
 _UNDERSTOOD_LIMIT: Final = 64
 
 
@@ -45,7 +44,9 @@ def simple_key(measurement: Any) -> tuple[object, ...] | None:
     return None
 
 
-def interpret_simple(measurements: Sequence[Any], sites: Sites) -> Interpretation | None:
+def interpret_simple(
+    measurements: Sequence[Any], sites: Sites, understood: dict[object, Interpretation]
+) -> Interpretation | None:
     """Understand measurements that were understood before, on the same wires of a device.
 
     Parameters
@@ -54,6 +55,8 @@ def interpret_simple(measurements: Sequence[Any], sites: Sites) -> Interpretatio
         Without mid-circuit measurements behind them.
     sites : mapping from wire label to index
         One that never changes.
+    understood : dict
+        What is known already of measurements on these wires.
 
     Returns
     -------
@@ -62,18 +65,17 @@ def interpret_simple(measurements: Sequence[Any], sites: Sites) -> Interpretatio
 
     Examples
     --------
-    >>> sites = {0: 0}
-    >>> first = interpret_simple([qml.expval(qml.Z(0))], sites)
-    >>> interpret_simple([qml.expval(qml.Z(0))], sites) is first
+    >>> sites, understood = {0: 0}, {}
+    >>> first = interpret_simple([qml.expval(qml.Z(0))], sites, understood)
+    >>> interpret_simple([qml.expval(qml.Z(0))], sites, understood) is first
     True
     """
     keys = tuple(map(simple_key, measurements))
     if None in keys:
         return None
-    place = (tuple(sites), keys)
-    found = _UNDERSTOOD.get(place)
+    found = understood.get(keys)
     if found is None:
-        if len(_UNDERSTOOD) >= _UNDERSTOOD_LIMIT:
-            _UNDERSTOOD.clear()
-        found = _UNDERSTOOD[place] = interpret(measurements, sites)
+        if len(understood) >= _UNDERSTOOD_LIMIT:
+            understood.clear()
+        found = understood[keys] = interpret(measurements, sites)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,7 +54,7 @@ class Account:
         -------
         Account
         """
-        return cls(*[getattr(result, name) for name in cls.__slots__])
+        return cls(*_fields_of(result))
 
     def exponent(self) -> NDArray[np.float64]:
         """Return how many times a discarded weight counts: max(1, coherence), 1 if not measured.
@@ -105,6 +106,9 @@ class Account:
         )
         local = self.fidelity(cone=cones.max(axis=1, initial=0.0))
         return float(min(local.min(initial=1.0), self.fidelity().min(initial=1.0)))
+
+
+_fields_of = attrgetter(*Account.__slots__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -38,15 +38,6 @@ class Evidence:
     gradient_method: object
     gradients: Sequence[GradientAccount | None] = ()
 
-    def rows(self) -> int:
-        """Return the number of rows of all circuits.
-
-        Returns
-        -------
-        int
-        """
-        return sum(circuit.rows.stop - circuit.rows.start for circuit in self.circuits)
-
     def reports(self) -> deque[Report]:
         """Return a report for each row of each circuit, the last ``REPORT_LIMIT`` of them.
 
