@@ -6,7 +6,7 @@
 //! dE = Σ_i 2 Re ⟨g_i, dB_i⟩ + Σ_i tr(R_i dρ_i)       ρ_i = diag(s_i²), the weights left of site i
 //! ```
 //!
-//! `words.rs` and `variance.rs` make those of a value, `two_site.rs` and `chain.rs` bring them from
+//! `words.rs` and `variance.rs` make those of a value (with `sums.rs`), `two_site.rs` and `chain.rs` bring them from
 //! behind a step to before it, `cut.rs` does the part of both that is a truncation, and `backward.rs`
 //! goes through all steps. Along the way each step gives the derivative by what it applies.
 //!
@@ -18,7 +18,9 @@
 mod backward;
 mod chain;
 mod cut;
+mod letter_sums;
 mod operator_sum;
+mod sums;
 #[cfg(test)]
 mod tests_steps;
 #[cfg(test)]
@@ -34,7 +36,7 @@ pub(crate) use two_state::SecondState;
 pub(crate) use variance::{VarianceCotangent, variance_cotangent};
 pub(crate) use words::word_cotangent;
 
-use crate::scalar::C64;
+use crate::scalar::{C64, Double};
 
 /// The adjoint of a row-major `side` × `side` matrix.
 fn adjoint_of<const N: usize>(g: &[C64; N], side: usize) -> [C64; N] {
@@ -43,14 +45,14 @@ fn adjoint_of<const N: usize>(g: &[C64; N], side: usize) -> [C64; N] {
 
 /// Cotangents of one value; `None` is zero.
 #[derive(Debug, Clone)]
-pub(crate) struct Cotangent {
+pub(crate) struct Cotangent<T = C64> {
     /// Of each site tensor, stored like it.
-    pub tensors: Vec<Option<Vec<C64>>>,
+    pub tensors: Vec<Option<Vec<T>>>,
     /// Of the weights on the bond left of each site and at the right end: Hermitian, column-major.
-    pub weights: Vec<Option<Vec<C64>>>,
+    pub weights: Vec<Option<Vec<T>>>,
 }
 
-impl Cotangent {
+impl<T: Double> Cotangent<T> {
     pub fn zero(n_sites: usize) -> Self {
         Self { tensors: vec![None; n_sites], weights: vec![None; n_sites + 1] }
     }
@@ -66,19 +68,32 @@ impl Cotangent {
     }
 
     /// Adds `factor` times `part` to the cotangent of a tensor.
-    fn add_tensor(&mut self, site: usize, part: &[C64], factor: f64) {
+    fn add_tensor(&mut self, site: usize, part: &[T], factor: f64) {
         add(&mut self.tensors[site], part, factor);
     }
 
     /// Adds to the cotangent of the weights left of `site`.
-    fn add_weights(&mut self, site: usize, part: &[C64], factor: f64) {
+    fn add_weights(&mut self, site: usize, part: &[T], factor: f64) {
         add(&mut self.weights[site], part, factor);
+    }
+
+    /// The same in complex numbers.
+    fn widened(self) -> Cotangent {
+        let wide = |list: Vec<Option<Vec<T>>>| {
+            let each = |own: Option<Vec<T>>| own.map(|own| widened(&own));
+            list.into_iter().map(each).collect()
+        };
+        Cotangent { tensors: wide(self.tensors), weights: wide(self.weights) }
     }
 }
 
-fn add(sum: &mut Option<Vec<C64>>, part: &[C64], factor: f64) {
+fn widened<T: Double>(entries: &[T]) -> Vec<C64> {
+    entries.iter().map(|x| x.to_c64()).collect()
+}
+
+fn add<T: Double>(sum: &mut Option<Vec<T>>, part: &[T], factor: f64) {
     match sum {
-        Some(sum) => sum.iter_mut().zip(part).for_each(|(sum, x)| *sum += x * factor),
-        None => *sum = Some(part.iter().map(|x| x * factor).collect()),
+        Some(sum) => sum.iter_mut().zip(part).for_each(|(sum, x)| *sum += x.scale(factor)),
+        None => *sum = Some(part.iter().map(|x| x.scale(factor)).collect()),
     }
 }
