@@ -41,12 +41,12 @@ impl<T: Double> LetterSums<T> {
     }
 
     /// `out[(b s) c] = Σ_{t d} B[b t d] · M[s t][d c]`
-    pub fn from_right(&self, site: &SiteTensor<T>) -> Vec<T> {
+    pub fn onto_right(&self, site: &SiteTensor<T>) -> Vec<T> {
         self.each_part(site, site.right, add_times, add_times_adjoint)
     }
 
     /// `out[(a s) c] = Σ_{t b} M[s t][a b] · B[b t c]`
-    pub fn from_left(&self, site: &SiteTensor<T>) -> Vec<T> {
+    pub fn onto_left(&self, site: &SiteTensor<T>) -> Vec<T> {
         self.each_part(
             site,
             site.left,

@@ -59,7 +59,7 @@ impl<'a, 'e, T: Double> Sums<'a, 'e, T> {
     /// What ends at `at`: the sum of its last letters, each with E before the site.
     pub fn add_ending(&mut self, at: usize, letters: &LetterSums<T>) {
         let site = &self.environments.state().sites[at];
-        let onto = letters.from_left(site);
+        let onto = letters.onto_left(site);
         let Some(right) = self.environments.right(at) else {
             self.cotangent.add_tensor(at, &onto, 1.0);
             return;

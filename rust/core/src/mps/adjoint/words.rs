@@ -6,8 +6,8 @@
 //! its weight such that the scale of the state has no influence.
 //!
 //! Letters that part at a site share the products with its tensor (see `letter_sums.rs`), and so do all
-//! words that end at a site, wherever they began. For ⟨Z_i Z_{i+1}⟩ and ⟨X_i⟩ of all i that comes to 7 χ³
-//! for each site: 1 for E behind it, 1 for what closes there, 2 for T, 1 for H, 2 for what ended there.
+//! words that end at a site, wherever they began. For ZZ on all neighbours and X on all sites that comes to
+//! 7 χ³ for each site: 1 for E behind it, 1 for what closes there, 2 for T, 1 for H, 2 for what ended there.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -237,7 +237,7 @@ impl<T: Double> Walker<'_, '_, T> {
             let place = Place { first, depth, environment, exponent, of_identity };
             letters.add(letter, &self.walk(place, rest), 1.0);
         }
-        let mut behind = letters.from_right(site);
+        let mut behind = letters.onto_right(site);
         if is_free {
             let here = apply_matrix(&site.entries, site.left, &here.map(T::from_c64));
             behind.iter_mut().zip(here).for_each(|(sum, x)| *sum += x);
