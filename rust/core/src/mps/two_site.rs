@@ -14,7 +14,7 @@ use crate::linalg::{
 use crate::mps::SiteTensor;
 use crate::mps::align::{align, is_graded};
 use crate::mps::sketched_cut::{Sketched, sketched_cut};
-use crate::scalar::{C64, Scalar};
+use crate::scalar::{C64, Double, Scalar};
 
 /// Squared norm below which a power of two is taken out of the left tensor.
 pub(crate) const SMALL_NORM: f64 = 1e-6;
@@ -102,17 +102,7 @@ impl<U: Scalar> StepUpdate<U> {
 
     /// The same in numbers of another type.
     pub fn cast<T: Scalar>(self) -> StepUpdate<T> {
-        let wide = |x: &U::Double| T::Double::from_c64(x.to_c64());
-        let cuts = self.cuts.into_iter().map(|cut| CutRecord {
-            kept: cut.kept,
-            scale: cut.scale,
-            dropped: Dropped {
-                vectors: cut.dropped.vectors.iter().map(wide).collect(),
-                weights: cut.dropped.weights,
-                corner: cut.dropped.corner,
-                graded: cut.dropped.graded,
-            },
-        });
+        let cuts = self.cuts.iter().map(CutRecord::cast);
         StepUpdate {
             sites: self.sites.iter().map(SiteTensor::cast).collect(),
             bonds: self.bonds,
@@ -155,7 +145,22 @@ pub(crate) struct CutRecord<W = C64> {
     pub scale: f64,
 }
 
-impl<W> CutRecord<W> {
+impl<W: Double> CutRecord<W> {
+    /// The same in numbers of another type.
+    pub fn cast<V: Double>(&self) -> CutRecord<V> {
+        let Dropped { vectors, weights, corner, graded } = &self.dropped;
+        CutRecord {
+            kept: self.kept.clone(),
+            scale: self.scale,
+            dropped: Dropped {
+                vectors: vectors.iter().map(|x| V::from_c64(x.to_c64())).collect(),
+                weights: weights.clone(),
+                corner: *corner,
+                graded: *graded,
+            },
+        }
+    }
+
     /// That of a cut whose dropped directions were asked for.
     pub fn take(cut: &mut Cut<W>, scale: f64) -> Option<Self> {
         let kept = cut.kept_weights();
@@ -327,9 +332,10 @@ fn rotate_and_weight<T: Scalar>(
 pub(crate) const PAIR: [usize; 4] = [0, 2, 1, 3];
 
 /// Applies a 4×4 to the physical indices of `merged`, blocks as in [`rotate_and_weight`].
-pub(crate) fn rotate(merged: &mut [C64], l: usize, g: &[C64; 16]) {
+pub(crate) fn rotate<W: Double>(merged: &mut [W], l: usize, g: &[C64; 16]) {
     // Transposed, in the order of the blocks: column a has the weights of block a's sources.
-    let transposed: [C64; 16] = std::array::from_fn(|at| g[4 * PAIR[at / 4] + PAIR[at % 4]]);
+    let transposed: [W; 16] =
+        std::array::from_fn(|at| W::from_c64(g[4 * PAIR[at / 4] + PAIR[at % 4]]));
     let mut before = Vec::with_capacity(4 * l);
     for block in merged.chunks_exact_mut(4 * l) {
         before.clear();

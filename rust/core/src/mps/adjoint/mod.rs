@@ -7,7 +7,7 @@
 //! ```
 //!
 //! `words.rs` and `variance.rs` make those of a value (with `sums.rs`), `two_site.rs` and `chain.rs` bring them from
-//! behind a step to before it, `cut.rs` does the part of both that is a truncation, and `backward.rs`
+//! behind a step to before it (`pairs.rs`: in real numbers where nothing is complex), `cut.rs` does the part of both that is a truncation, and `backward.rs`
 //! goes through all steps. Along the way each step gives the derivative by what it applies.
 //!
 //! The weights have matrices, not vectors of cotangents: the derivative is taken in the gauge in
@@ -20,6 +20,7 @@ mod chain;
 mod cut;
 mod letter_sums;
 mod operator_sum;
+mod pairs;
 mod sums;
 #[cfg(test)]
 mod tests_steps;
@@ -41,6 +42,22 @@ use crate::scalar::{C64, Double};
 /// The adjoint of a row-major `side` × `side` matrix.
 fn adjoint_of<const N: usize>(g: &[C64; N], side: usize) -> [C64; N] {
     std::array::from_fn(|at| g[at % side * side + at / side].conj())
+}
+
+/// `2 Re Σ conj(g) d`
+fn along<const N: usize>(g: &[C64; N], d: &[C64; N]) -> f64 {
+    2.0 * g.iter().zip(d).map(|(g, d)| (g.conj() * d).re).sum::<f64>()
+}
+
+/// What one step gives for one value.
+struct Pulled {
+    value: usize,
+    /// Cotangents of the tensors before it, from left to right.
+    sites: Vec<Vec<C64>>,
+    /// To be added to those of the weights left of them.
+    weights: Option<Vec<C64>>,
+    /// By each of its parameters.
+    derivatives: Vec<(usize, f64)>,
 }
 
 /// Cotangents of one value; `None` is zero.
@@ -80,15 +97,16 @@ impl<T: Double> Cotangent<T> {
     /// The same in complex numbers.
     fn widened(self) -> Cotangent {
         let wide = |list: Vec<Option<Vec<T>>>| {
-            let each = |own: Option<Vec<T>>| own.map(|own| widened(&own));
+            let each = |own: Option<Vec<T>>| own.map(widened);
             list.into_iter().map(each).collect()
         };
         Cotangent { tensors: wide(self.tensors), weights: wide(self.weights) }
     }
 }
 
-fn widened<T: Double>(entries: &[T]) -> Vec<C64> {
-    entries.iter().map(|x| x.to_c64()).collect()
+/// In the same memory where nothing changes.
+fn widened<T: Double>(entries: Vec<T>) -> Vec<C64> {
+    entries.into_iter().map(T::to_c64).collect()
 }
 
 fn add<T: Double>(sum: &mut Option<Vec<T>>, part: &[T], factor: f64) {
