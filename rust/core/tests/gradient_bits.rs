@@ -32,7 +32,7 @@ fn real_case(outputs: usize) -> Case {
     // The last output has no word with a Y.
     let words = case.read.requests.words.len();
     let last = &mut case.read.outputs.words[(outputs - 1) * words..];
-    [1, 5].map(|with_y| last[with_y] = 0.0);
+    [1, 5].iter().for_each(|with_y| last[*with_y] = 0.0);
     case.read.outputs.variances[outputs - 1] = 0.0;
     let densities = &mut case.read.outputs.densities[0];
     let start = densities.len() / outputs * (outputs - 1);
