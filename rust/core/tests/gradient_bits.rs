@@ -7,7 +7,7 @@ mod steps;
 use bondline::{Derivatives, GradientJob, GradientMethod, Outputs, PlanCache, Readout, Requests};
 use bondline::{Error, Settings};
 use gradient_cases::{
-    Case, READOUTS, Read, Z, brick, differentiate, many, random_weights, settings,
+    Case, READOUTS, Read, Z, brick, differentiate, many, random_weights, real, settings,
 };
 use steps::Random;
 
@@ -22,6 +22,22 @@ fn busy_case(outputs: usize) -> Case {
     let mut random = Random(17);
     let circuit = brick(12, 6, &mut random);
     Case::new(circuit, Read::mixed(12, outputs, &mut random))
+}
+
+/// The same without imaginary parts, but in some of its outputs.
+fn real_case(outputs: usize) -> Case {
+    let mut random = Random(18);
+    let circuit = real(12, 5, &mut random);
+    let mut case = Case::new(circuit, Read::mixed(12, outputs, &mut random));
+    // The last output has no word with a Y.
+    let words = case.read.requests.words.len();
+    let last = &mut case.read.outputs.words[(outputs - 1) * words..];
+    [1, 5].iter().for_each(|with_y| last[*with_y] = 0.0);
+    case.read.outputs.variances[outputs - 1] = 0.0;
+    let densities = &mut case.read.outputs.densities[0];
+    let start = densities.len() / outputs * (outputs - 1);
+    densities[start..].fill(bondline::C64::ZERO);
+    case
 }
 
 /// Rows of parameters beside the case's own, and weights of each.
@@ -58,8 +74,8 @@ fn output_of(outputs: &Outputs, output: usize) -> Outputs {
 
 #[test]
 fn threads_change_no_bit() {
-    let case = busy_case(3);
-    for readout in READOUTS {
+    let cases = [busy_case(3), real_case(3)];
+    for (case, readout) in cases.iter().flat_map(|case| READOUTS.map(|readout| (case, readout))) {
         for method in METHODS {
             let run = |threads| {
                 let settings = Settings { threads: Some(threads), ..settings(Some(16), readout) };
@@ -147,10 +163,10 @@ fn rows_may_have_coefficients_of_their_own() {
 
 #[test]
 fn outputs_are_on_their_own_in_a_jacobian() {
-    let case = busy_case(5);
-    let outputs = case.outputs();
-    let width = case.circuit.parameters.len();
-    for readout in READOUTS {
+    let cases = [busy_case(5), real_case(5)];
+    for (case, readout) in cases.iter().flat_map(|case| READOUTS.map(|readout| (case, readout))) {
+        let outputs = case.outputs();
+        let width = case.circuit.parameters.len();
         for threads in [1, 8] {
             for method in METHODS {
                 let settings = Settings { threads: Some(threads), ..settings(Some(8), readout) };
@@ -201,7 +217,8 @@ fn what_lies_outside_a_light_cone_is_exactly_zero() {
 #[test]
 fn checkpoints_change_no_bit() {
     let mut random = Random(3);
-    let cases = [busy_case(2), Case::new(many(8, &mut random), Read::mixed(8, 2, &mut random))];
+    let many = Case::new(many(8, &mut random), Read::mixed(8, 2, &mut random));
+    let cases = [busy_case(2), real_case(2), many];
     for case in cases {
         for method in METHODS {
             let run = |memory_limit| {

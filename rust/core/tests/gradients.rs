@@ -6,8 +6,8 @@ mod states;
 mod steps;
 
 use bondline::{GradientMethod, Job, PlanCache, Readout, Requests};
-use gradient_cases::{Case, Circuit, READOUTS, Read, X, Y, Z, brick, error, far, many, settings};
-use gradient_cases::{random_weights, with_matrices};
+use gradient_cases::{Case, Circuit, READOUTS, Read, X, Y, Z, brick, error, far, many, real};
+use gradient_cases::{random_weights, settings, with_matrices};
 use states::random_state;
 use steps::Random;
 
@@ -25,6 +25,7 @@ fn circuits(n: u32) -> Vec<(&'static str, Circuit)> {
         ("brick", brick(n, 4, &mut random)),
         ("far", far(n, &mut random)),
         ("many", many(n, &mut random)),
+        ("real", real(n, 4, &mut random)),
         ("loaded", loaded),
         ("tensors", tensors),
     ]
@@ -75,6 +76,41 @@ fn untruncated_derivatives_are_those_of_the_values_and_of_second_states() {
             assert!(by_values < 1e-10, "{name}, {readout:?}: {by_values:e}");
             let by_second = error(&found.gradients, &second.gradients);
             assert!(by_second < 1e-11, "{name}, {readout:?}: {by_second:e}");
+        }
+    }
+}
+
+#[test]
+fn real_circuits_have_the_derivatives_that_complex_numbers_give() {
+    let n = 9;
+    // The phase of every wire, which no value sees, makes all numbers complex.
+    let mut turned = Circuit::new(n);
+    (0..n as u32).for_each(|wire| {
+        turned.gate("RZ", &[wire], &[0.9]);
+    });
+    let circuit = real(n as u32, 5, &mut Random(4));
+    let mut arrays = turned.arrays;
+    arrays.gates.extend(&circuit.arrays.gates);
+    arrays.wire_counts.extend(&circuit.arrays.wire_counts);
+    arrays.wires.extend(&circuit.arrays.wires);
+    arrays.control_counts.extend(&circuit.arrays.control_counts);
+    let parameters = [turned.parameters, circuit.parameters.clone()].concat();
+    let turned = Circuit { arrays, parameters, ..Circuit::new(n) };
+    // With outputs whose cotangents are complex and real ones.
+    for read in [Read::chain(n, &mut Random(6)), Read::mixed(n, 3, &mut Random(6))] {
+        let outputs = read.outputs.count;
+        for limit in [None, Some(5), Some(12)] {
+            for readout in READOUTS {
+                let own = Case::new(circuit.clone(), read.clone());
+                let found = own.adjoint(settings(limit, readout)).gradients;
+                let expected = Case::new(turned.clone(), read.clone());
+                let expected = expected.adjoint(settings(limit, readout)).gradients;
+                let width = expected.len() / outputs;
+                let expected: Vec<f64> =
+                    expected.chunks(width).flat_map(|row| row[n..].to_vec()).collect();
+                let error = error(&found, &expected);
+                assert!(error < 1e-12, "{limit:?}, {readout:?}: {error:e}");
+            }
         }
     }
 }

@@ -74,9 +74,8 @@ fn climb<W: Double>(
     let exponent = largest.log2().round();
     // Two factors, because 2^-exponent alone overflows for denormals.
     let (half, rest) = ((exponent / 2.0).floor(), exponent - (exponent / 2.0).floor());
-    let scaled = faer::Mat::from_fn(rows, cols, |i, j| {
-        a[(i, j)].scale((-half).exp2()).scale((-rest).exp2())
-    });
+    let (down, further) = ((-half).exp2(), (-rest).exp2());
+    let scaled = faer::Mat::from_fn(rows, cols, |i, j| a[(i, j)].scale(down).scale(further));
     for (fallbacks, attempt) in ladder.iter().enumerate() {
         let Some((mut singular_values, vectors)) = attempt(scaled.as_ref(), workspace) else {
             continue;

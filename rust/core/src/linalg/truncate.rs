@@ -24,6 +24,9 @@ const GRAM_RESOLUTION: f64 = 1e-14;
 const GRAM_CLEAR: f64 = 1e-8;
 /// Relative weight down to which the directions of a Gram matrix are within 1e-6 of orthogonal ones.
 const GRAM_ALIGNED: f64 = 1e-10;
+/// The same where no direction is dropped and none is without weight, so that all a Gram matrix mixes is
+/// the kept ones with each other, by ε over their weight: those are turned afterwards.
+const GRAM_TURNED: f64 = 1e-13;
 /// A QR factorization first pays when the matrix is at least this much wider than tall.
 const QR_FIRST: f64 = 0.75;
 
@@ -282,7 +285,11 @@ fn by_gram<W: Double>(
             || smallest >= GRAM_CLEAR
             || dropped >= mixing * weights[0]
             || (coarse && smallest > GRAM_RESOLUTION);
-        let least = if policy.keep_dropped { GRAM_ALIGNED } else { GRAM_RESOLUTION };
+        let least = match policy.keep_dropped {
+            true if choice.rank == n => GRAM_TURNED,
+            true => GRAM_ALIGNED,
+            false => GRAM_RESOLUTION,
+        };
         if !(structural && smallest > least && harmless) {
             return Attempted::Unresolved;
         }

@@ -12,6 +12,8 @@
 
 use std::sync::OnceLock;
 
+use faer::MatRef;
+
 use crate::linalg::{
     adjoint_times, adjoint_times_lower, matrix, matrix_mut, times, times_adjoint,
     times_adjoint_lower,
@@ -92,12 +94,7 @@ impl<T: Scalar> Behind<T> {
             for (bit, out) in [&mut self.zero, &mut self.one].into_iter().enumerate() {
                 out.resize(r * r, T::ZERO);
                 // E'[c d] = Σ_a conj(B[a s c]) · K[a s d]
-                if r < TRIANGLE {
-                    adjoint_times(matrix_mut(out, r, r), bra(bit), ket(bit));
-                } else {
-                    adjoint_times_lower(matrix_mut(out, r, r), bra(bit), ket(bit));
-                }
-                mirror(out, r);
+                adjoint_times_hermitian(out, bra(bit), ket(bit));
             }
         }
         if flips {
@@ -121,6 +118,30 @@ impl<T: Scalar> Behind<T> {
             LocalOperator::ProjectOne => out.extend_from_slice(&self.one),
         }
     }
+}
+
+/// `out = aᴴ · b`, where that is Hermitian.
+pub(crate) fn adjoint_times_hermitian<T: Scalar>(
+    out: &mut [T],
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+) {
+    let dim = a.ncols();
+    let product = if dim < TRIANGLE { adjoint_times } else { adjoint_times_lower };
+    product(matrix_mut(out, dim, dim), a, b);
+    mirror(out, dim);
+}
+
+/// `out = a · bᴴ`, where that is Hermitian.
+pub(crate) fn times_adjoint_hermitian<T: Scalar>(
+    out: &mut [T],
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+) {
+    let dim = a.nrows();
+    let product = if dim < TRIANGLE { times_adjoint } else { times_adjoint_lower };
+    product(matrix_mut(out, dim, dim), a, b);
+    mirror(out, dim);
 }
 
 /// Makes the lower triangle a Hermitian matrix.
@@ -151,12 +172,7 @@ impl<T: Scalar> Closing<T> {
             let mut out = vec![T::ZERO; l * l];
             let (bra, ket) = (rows(&site.entries, site, bit), rows(ket, site, bit));
             // G[b a] = Σ_c K[b s c] · conj(B[a s c])
-            if l < TRIANGLE {
-                times_adjoint(matrix_mut(&mut out, l, l), ket, bra);
-            } else {
-                times_adjoint_lower(matrix_mut(&mut out, l, l), ket, bra);
-            }
-            mirror(&mut out, l);
+            times_adjoint_hermitian(&mut out, ket, bra);
             out
         });
         Self { zero, one, flips: OnceLock::new() }
@@ -171,24 +187,7 @@ impl<T: Scalar> Closing<T> {
         right: Option<&[T]>,
     ) -> f64 {
         let (zero, one) = (|| dot(environment, &self.zero), || dot(environment, &self.one));
-        let flips = || {
-            self.flips.get_or_init(|| {
-                let l = site.left;
-                let onto_right = onto_right(site, right);
-                let ket = onto_right.as_deref().unwrap_or(&site.entries);
-                let mut flips = Flips::new();
-                flips.product.resize(l * l, T::ZERO);
-                // Q[b a] = Σ_c K[b 1 c] · conj(B[a 0 c])
-                times_adjoint(
-                    matrix_mut(&mut flips.product, l, l),
-                    rows(ket, site, 1),
-                    rows(&site.entries, site, 0),
-                );
-                flips.split(l);
-                flips.product = Vec::new();
-                flips
-            })
-        };
+        let flips = || self.flips(site, right);
         match letter {
             LocalOperator::Pauli(Pauli::I) => zero() + one(),
             LocalOperator::Pauli(Pauli::Z) => zero() - one(),
@@ -198,9 +197,56 @@ impl<T: Scalar> Closing<T> {
             LocalOperator::ProjectOne => one(),
         }
     }
+
+    /// Adds `factor` times G of `letter` to `sum`.
+    pub(crate) fn add_to(
+        &self,
+        sum: &mut [T],
+        letter: LocalOperator,
+        factor: f64,
+        site: &SiteTensor<T>,
+        right: Option<&[T]>,
+    ) {
+        let mut add = |part: &[T], factor: f64| {
+            sum.iter_mut().zip(part).for_each(|(sum, x)| *sum += x.scale(factor));
+        };
+        match letter {
+            LocalOperator::Pauli(Pauli::I) => {
+                add(&self.zero, factor);
+                add(&self.one, factor);
+            }
+            LocalOperator::Pauli(Pauli::Z) => {
+                add(&self.zero, factor);
+                add(&self.one, -factor);
+            }
+            LocalOperator::Pauli(Pauli::X) => add(&self.flips(site, right).x, factor),
+            LocalOperator::Pauli(Pauli::Y) => add(&self.flips(site, right).y, factor),
+            LocalOperator::ProjectZero => add(&self.zero, factor),
+            LocalOperator::ProjectOne => add(&self.one, factor),
+        }
+    }
+
+    fn flips(&self, site: &SiteTensor<T>, right: Option<&[T]>) -> &Flips<T> {
+        self.flips.get_or_init(|| {
+            let l = site.left;
+            let onto_right = onto_right(site, right);
+            let ket = onto_right.as_deref().unwrap_or(&site.entries);
+            let mut flips = Flips::new();
+            flips.product.resize(l * l, T::ZERO);
+            // Q[b a] = Σ_c K[b 1 c] · conj(B[a 0 c])
+            times_adjoint(
+                matrix_mut(&mut flips.product, l, l),
+                rows(ket, site, 1),
+                rows(&site.entries, site, 0),
+            );
+            flips.split(l);
+            flips.product = Vec::new();
+            flips
+        })
+    }
 }
 
-fn rows<'a, T>(entries: &'a [T], site: &SiteTensor<T>, bit: usize) -> faer::MatRef<'a, T> {
+fn rows<'a, T>(entries: &'a [T], site: &SiteTensor<T>, bit: usize) -> MatRef<'a, T> {
     matrix(entries, 2 * site.left, site.right).subrows(bit * site.left, site.left)
 }
 

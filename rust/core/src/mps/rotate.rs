@@ -9,7 +9,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::linalg::{matrix, matrix_mut, times};
-use crate::scalar::{C64, Scalar};
+use crate::scalar::{C64, Double, Scalar};
 
 /// The pair (p q), as a number, of each block of a merged pair of tensors: 00, 10, 01, 11.
 pub(crate) const PAIR: [usize; 4] = [0, 2, 1, 3];
@@ -117,9 +117,10 @@ fn multiply_add<const FUSED: bool>(x: f64, y: f64, sum: f64) -> f64 {
 }
 
 /// Applies a 4×4 to the physical indices of `merged`, whose columns come in blocks.
-pub(crate) fn rotate(merged: &mut [C64], l: usize, g: &[C64; 16]) {
+pub(crate) fn rotate<W: Double>(merged: &mut [W], l: usize, g: &[C64; 16]) {
     // Transposed, in the order of the blocks: column a has the weights of block a's sources.
-    let transposed: [C64; 16] = std::array::from_fn(|at| g[4 * PAIR[at / 4] + PAIR[at % 4]]);
+    let transposed: [W; 16] =
+        std::array::from_fn(|at| W::from_c64(g[4 * PAIR[at / 4] + PAIR[at % 4]]));
     let mut before = Vec::with_capacity(4 * l);
     for block in merged.chunks_exact_mut(4 * l) {
         before.clear();

@@ -8,7 +8,7 @@
 
 use crate::mps::two_site::CutRecord;
 use crate::mps::{Mps, SiteTensor};
-use crate::scalar::Scalar;
+use crate::scalar::{Double, Scalar};
 
 /// One step on two sites or more.
 pub(crate) struct Record<T: Scalar> {
@@ -25,6 +25,23 @@ pub(crate) struct Record<T: Scalar> {
 }
 
 impl<T: Scalar> Record<T> {
+    /// Whether no number of it has an imaginary part.
+    pub fn is_real(&self) -> bool {
+        let mut dropped = self.cuts.iter().flat_map(|cut| &cut.dropped.vectors);
+        self.tensors.iter().all(SiteTensor::is_real) && dropped.all(|x| x.to_c64().im == 0.0)
+    }
+
+    /// The same in numbers of another type.
+    pub fn cast<W: Double>(&self) -> Record<W> {
+        Record {
+            step: self.step,
+            tensors: self.tensors.iter().map(SiteTensor::cast).collect(),
+            left_schmidt: self.left_schmidt.clone(),
+            cuts: self.cuts.iter().map(CutRecord::cast).collect(),
+            left_scale: self.left_scale,
+        }
+    }
+
     fn bytes(&self) -> usize {
         let tensors = self.tensors.iter().map(|tensor| tensor.entries.len() * size_of::<T>());
         let cuts = self.cuts.iter().map(|cut| {

@@ -15,7 +15,7 @@ use crate::mps::SiteTensor;
 use crate::mps::align::{align, is_graded};
 use crate::mps::rotate::rotate_and_weight;
 use crate::mps::sketched_cut::{Sketched, sketched_cut};
-use crate::scalar::{C64, Scalar};
+use crate::scalar::{C64, Double, Scalar};
 
 /// Squared norm below which a power of two is taken out of the left tensor.
 pub(crate) const SMALL_NORM: f64 = 1e-6;
@@ -103,17 +103,7 @@ impl<U: Scalar> StepUpdate<U> {
 
     /// The same in numbers of another type.
     pub fn cast<T: Scalar>(self) -> StepUpdate<T> {
-        let wide = |x: &U::Double| T::Double::from_c64(x.to_c64());
-        let cuts = self.cuts.into_iter().map(|cut| CutRecord {
-            kept: cut.kept,
-            scale: cut.scale,
-            dropped: Dropped {
-                vectors: cut.dropped.vectors.iter().map(wide).collect(),
-                weights: cut.dropped.weights,
-                corner: cut.dropped.corner,
-                graded: cut.dropped.graded,
-            },
-        });
+        let cuts = self.cuts.iter().map(CutRecord::cast);
         StepUpdate {
             sites: self.sites.iter().map(SiteTensor::cast).collect(),
             bonds: self.bonds,
@@ -156,7 +146,22 @@ pub(crate) struct CutRecord<W = C64> {
     pub scale: f64,
 }
 
-impl<W> CutRecord<W> {
+impl<W: Double> CutRecord<W> {
+    /// The same in numbers of another type.
+    pub fn cast<V: Double>(&self) -> CutRecord<V> {
+        let Dropped { vectors, weights, corner, graded } = &self.dropped;
+        CutRecord {
+            kept: self.kept.clone(),
+            scale: self.scale,
+            dropped: Dropped {
+                vectors: vectors.iter().map(|x| V::from_c64(x.to_c64())).collect(),
+                weights: weights.clone(),
+                corner: *corner,
+                graded: *graded,
+            },
+        }
+    }
+
     /// That of a cut whose dropped directions were asked for.
     pub fn take(cut: &mut Cut<W>, scale: f64) -> Option<Self> {
         let kept = cut.kept_weights();

@@ -125,6 +125,25 @@ pub fn brick(n: u32, layers: usize, random: &mut Random) -> Circuit {
     circuit
 }
 
+/// RY on every wire, then CNOT, CZ and Givens rotations: nothing has an imaginary part.
+pub fn real(n: u32, layers: usize, random: &mut Random) -> Circuit {
+    let mut circuit = Circuit::new(n as usize);
+    for layer in 0..layers {
+        for wire in 0..n {
+            circuit.gate("RY", &[wire], &[3.0 * random.next()]);
+        }
+        for first in 0..n - 1 {
+            let wires = [first, first + 1];
+            match (layer + first as usize) % 3 {
+                0 => circuit.gate("SingleExcitation", &wires, &[3.0 * random.next()]),
+                1 => circuit.gate("CZ", &wires, &[]),
+                _ => circuit.gate("CNOT", &wires, &[]),
+            };
+        }
+    }
+    circuit
+}
+
 fn rotate_all(circuit: &mut Circuit, random: &mut Random) {
     for wire in 0..circuit.arrays.n_wires as u32 {
         let angles = [(); 3].map(|()| 3.0 * random.next());

@@ -113,3 +113,27 @@ fn what_is_dropped_is_told_apart_from_what_is_nothing() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn on_a_tape_a_gram_matrix_resolves_weak_directions_if_all_are_kept() -> Result<()> {
+    // Weights, bound of the rank, whether the Gram matrix serves.
+    let cases: [(&[f64], usize, bool); 4] = [
+        (&[1.0, 1e-3, 1e-12], 3, true),
+        (&[1.0, 1e-3, 1e-14], 3, false),
+        // It would mix the weak one with what has no weight.
+        (&[1.0, 1e-3, 1e-12, 0.0], 3, false),
+        (&[1.0, 1e-3, 1e-12, 1e-19], 4, false),
+    ];
+    for (weights, bound, by_gram) in cases {
+        let theta = diagonal(weights);
+        let view = matrix(&theta, weights.len(), weights.len());
+        let cut = truncate(view, bound, &policy(None, 1e-18), &mut Workspace::default())?;
+        assert_eq!(cut.rank(), 3, "{weights:?}");
+        assert_eq!(
+            (cut.methods.gram == 1, cut.methods.svd == 0),
+            (by_gram, by_gram),
+            "{weights:?}"
+        );
+    }
+    Ok(())
+}

@@ -9,8 +9,8 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::linalg::Workspace;
 use crate::mps::adjoint::chain::{ChainFactors, ChainTangents};
-use crate::mps::adjoint::two_site::PairFactors;
-use crate::mps::adjoint::{Cotangent, adjoint_of};
+use crate::mps::adjoint::pairs::Pair;
+use crate::mps::adjoint::{Cotangent, Pulled, adjoint_of, along};
 use crate::mps::tape::Record;
 use crate::mps::two_site::apply_one_site;
 use crate::mps::wavefront::WORTH_SHARING;
@@ -96,8 +96,10 @@ pub(crate) fn pull_back(
                 let cotangent = &mut cotangents[value];
                 let inner = site + 1..site + sites.len();
                 cotangent.weights[inner].fill(None);
-                if let Some(weights) = weights {
-                    cotangent.add_weights(site, &weights, 1.0);
+                match (&cotangent.weights[site], weights) {
+                    (None, weights) => cotangent.weights[site] = weights,
+                    (Some(_), Some(weights)) => cotangent.add_weights(site, &weights, 1.0),
+                    (Some(_), None) => {}
                 }
                 for (place, own) in cotangent.tensors[site..].iter_mut().zip(sites) {
                     *place = Some(own);
@@ -122,14 +124,6 @@ fn flops(record: &Record<C64>) -> f64 {
         40.0 * rows * cols * rows.min(cols)
     });
     pairs.sum()
-}
-
-/// What one step gives for one value.
-struct Pulled {
-    value: usize,
-    sites: Vec<Vec<C64>>,
-    weights: Option<Vec<C64>>,
-    derivatives: Vec<(usize, f64)>,
 }
 
 /// One step, for all values that it reaches.
@@ -159,33 +153,23 @@ impl Task<'_> {
         let after: Vec<&SiteTensor<C64>> =
             self.tensors[sites.clone()].iter().map(|tensor| &**tensor).collect();
         let misfit = || Error::Internal(format!("the record of step {index} is of another step"));
-        let each = |pull: &(dyn Fn(usize) -> Pulled + Sync)| -> Vec<Pulled> {
-            if shared && reached.len() > 1 {
-                reached.par_iter().map(|&value| pull(value)).collect()
+        let each = |values: &[usize], pull: &(dyn Fn(usize) -> Pulled + Sync)| -> Vec<Pulled> {
+            if shared && values.len() > 1 {
+                values.par_iter().map(|&value| pull(value)).collect()
             } else {
-                reached.iter().map(|&value| pull(value)).collect()
+                values.iter().map(|&value| pull(value)).collect()
             }
         };
         match (&step.gate, self.program.tangents[index]) {
             (StepGate::Two(gate, _), TangentGate::Two(tangents)) => {
                 let &[left, right] = after.as_slice() else { return Err(misfit()) };
-                let factors =
-                    PairFactors::new(self.record, gate, [left, right]).ok_or_else(misfit)?;
-                Ok(each(&|value| {
+                let pair = Pair { record: self.record, gate, tangents, after: [left, right] };
+                let of = |value: usize| {
                     let Cotangent { tensors, weights } = &self.cotangents[value];
-                    let [left, right] =
-                        [sites.start, sites.start + 1].map(|site| tensors[site].as_deref());
-                    let pulled = factors.pull(left, right, weights[sites.start + 1].as_deref());
-                    let derivative = |(parameter, tangent): &(usize, [C64; 16])| {
-                        (*parameter, along(&pulled.gate, tangent))
-                    };
-                    Pulled {
-                        value,
-                        derivatives: tangents.iter().map(derivative).collect(),
-                        sites: vec![pulled.left, pulled.right],
-                        weights: pulled.weights,
-                    }
-                }))
+                    let own = [&tensors[sites.start], &tensors[sites.start + 1]];
+                    [own[0], own[1], &weights[sites.start + 1]].map(Option::as_deref)
+                };
+                pair.pull(&reached, &of, &each).ok_or_else(misfit)
             }
             (StepGate::Chain(operator), TangentGate::Chain(tangents)) => {
                 let tangent = ChainTangents {
@@ -200,7 +184,7 @@ impl Task<'_> {
                     &mut workspace,
                     self.cancel,
                 )?;
-                Ok(each(&|value| {
+                Ok(each(&reached, &|value| {
                     let Cotangent { tensors, weights } = &self.cotangents[value];
                     let tensors: Vec<Option<&[C64]>> =
                         tensors[sites.clone()].iter().map(Option::as_deref).collect();
@@ -219,11 +203,6 @@ impl Task<'_> {
             _ => Err(misfit()),
         }
     }
-}
-
-/// `2 Re Σ conj(g) d`
-pub(super) fn along<const N: usize>(g: &[C64; N], d: &[C64; N]) -> f64 {
-    2.0 * g.iter().zip(d).map(|(g, d)| (g.conj() * d).re).sum::<f64>()
 }
 
 /// Takes a unitary back from one site, its tensor and its cotangents.

@@ -70,7 +70,7 @@ struct Site<'a> {
 }
 
 struct SiteCut<'a> {
-    cut: Cut<'a>,
+    cut: Cut<'a, C64>,
     scale: f64,
     /// `θVᴴ` and `θV_dᴴ`, and `Y V_dᴴ`.
     with_kept: Vec<C64>,
@@ -322,7 +322,7 @@ fn of_weights(g_r: &[C64], carry: &[C64], l: usize) -> Vec<C64> {
 }
 
 impl<'a> SiteCut<'a> {
-    fn new(cut: Cut<'a>, scale: f64, carry: &Carry, y: &[C64]) -> Self {
+    fn new(cut: Cut<'a, C64>, scale: f64, carry: &Carry, y: &[C64]) -> Self {
         let (k, columns) = (carry.rows, cut.columns);
         let rows = y.len() / columns;
         // θ[k, (p x)] = Σ_{l w} R[k, (l w)] · Y[(l w), (p x)]

@@ -19,47 +19,47 @@
 use crate::linalg::{
     Dropped, add_adjoint_times, add_times_adjoint, matrix, matrix_mut, times, times_adjoint,
 };
-use crate::scalar::C64;
+use crate::scalar::Double;
 
 /// Relative gap below which the turning of a kept towards a dropped direction has no derivative.
 const NO_GAP: f64 = 1e-10;
 
 /// A cut that was made.
-pub(super) struct Cut<'a> {
+pub(super) struct Cut<'a, W> {
     /// V: kept × columns, column-major.
-    pub v: &'a [C64],
+    pub v: &'a [W],
     /// m of the kept directions.
     pub kept: &'a [f64],
-    pub dropped: &'a Dropped,
+    pub dropped: &'a Dropped<W>,
     pub columns: usize,
 }
 
 /// The cotangent of M, through what multiplies it: `θ M̄ = left·V + (θVᴴ)·right`; `None` is zero.
-pub(super) struct Pulled {
+pub(super) struct Pulled<W> {
     /// rows × kept: `half + ½ θVᴴA`, and `half = ½ θVᴴA + θV_dᴴ Wᴴ`.
-    pub left: Option<Vec<C64>>,
-    pub half: Option<Vec<C64>>,
+    pub left: Option<Vec<W>>,
+    pub half: Option<Vec<W>>,
     /// S: kept × columns.
-    pub right: Option<Vec<C64>>,
+    pub right: Option<Vec<W>>,
 }
 
 /// What moves on to the left of a cut, `X' = Z Vᴴ`: its cotangent (rows × kept), and `Z V_dᴴ`.
-pub(super) struct Moved<'a> {
-    pub cotangent: &'a [C64],
-    pub with_dropped: &'a [C64],
+pub(super) struct Moved<'a, W> {
+    pub cotangent: &'a [W],
+    pub with_dropped: &'a [W],
     pub rows: usize,
 }
 
-impl Cut<'_> {
+impl<W: Double> Cut<'_, W> {
     /// Pulls the cotangents of V, as a tensor and through what moves on, and `r` of the new weights
     /// back. `with_kept` is `θVᴴ` and `with_dropped` is `θV_dᴴ`, both with `rows` rows.
     pub fn pull(
         &self,
         rows: usize,
-        (with_kept, with_dropped): (&[C64], &[C64]),
-        (tensor, moved): (Option<&[C64]>, Option<&Moved<'_>>),
-        r: Option<&[C64]>,
-    ) -> Pulled {
+        (with_kept, with_dropped): (&[W], &[W]),
+        (tensor, moved): (Option<&[W]>, Option<&Moved<'_, W>>),
+        r: Option<&[W]>,
+    ) -> Pulled<W> {
         let (k, n, d) = (self.kept.len(), self.columns, self.dropped.weights.len());
         let without_weight = tensor.filter(|_| k + d < n);
         let mut right = without_weight.map(|tensor| self.directions_without_weight(tensor));
@@ -67,7 +67,7 @@ impl Cut<'_> {
         if d > 0 && (tensor.is_some() || moved.is_some()) {
             let w = self.towards_dropped(tensor, moved);
             // half[i, k] = Σ_d (θV_dᴴ)[i, d] · conj(W[k, d]); θ Yᴴ is zero
-            let mut coupled = vec![C64::ZERO; rows * k];
+            let mut coupled = vec![W::ZERO; rows * k];
             times_adjoint(
                 matrix_mut(&mut coupled, rows, k),
                 matrix(with_dropped, rows, d),
@@ -75,7 +75,7 @@ impl Cut<'_> {
             );
             half = Some(coupled);
             // S[k, c] += Σ_d W[k, d] · V_d[d, c]
-            let s = right.get_or_insert_with(|| vec![C64::ZERO; k * n]);
+            let s = right.get_or_insert_with(|| vec![W::ZERO; k * n]);
             add_times_adjoint(
                 matrix_mut(s, k, n),
                 matrix(&w, k, d),
@@ -85,33 +85,34 @@ impl Cut<'_> {
         let Some(a) = r.map(|r| self.of_weights(r)) else {
             return Pulled { left: half.clone(), half, right };
         };
-        let mut turned = vec![C64::ZERO; rows * k];
+        let mut turned = vec![W::ZERO; rows * k];
         times(matrix_mut(&mut turned, rows, k), matrix(with_kept, rows, k), matrix(&a, k, k));
         let mut left = turned.clone();
-        turned.iter_mut().for_each(|x| *x *= 0.5);
+        turned.iter_mut().for_each(|x| *x = x.scale(0.5));
         if let Some(half) = &half {
             for ((left, turned), half) in left.iter_mut().zip(&mut turned).zip(half) {
-                *left += half;
-                *turned += half;
+                *left += *half;
+                *turned += *half;
             }
         }
         Pulled { left: Some(left), half: Some(turned), right }
     }
 
     /// `A = (R − tr(R ρ')) / t`
-    fn of_weights(&self, r: &[C64]) -> Vec<C64> {
+    fn of_weights(&self, r: &[W]) -> Vec<W> {
         let k = self.kept.len();
         let t: f64 = self.kept.iter().sum();
-        let mean: f64 = self.kept.iter().zip(r.iter().step_by(k + 1)).map(|(m, r)| m * r.re).sum();
-        let mut a: Vec<C64> = r.iter().map(|x| x / t).collect();
-        a.iter_mut().step_by(k + 1).for_each(|x| *x -= mean / (t * t));
+        let mean: f64 =
+            self.kept.iter().zip(r.iter().step_by(k + 1)).map(|(m, r)| m * r.re()).sum();
+        let mut a: Vec<W> = r.iter().map(|x| x.scale(1.0 / t)).collect();
+        a.iter_mut().step_by(k + 1).for_each(|x| *x -= W::of(mean / (t * t)));
         a
     }
 
     /// W, from `X V_dᴴ`.
-    fn towards_dropped(&self, tensor: Option<&[C64]>, moved: Option<&Moved<'_>>) -> Vec<C64> {
+    fn towards_dropped(&self, tensor: Option<&[W]>, moved: Option<&Moved<'_, W>>) -> Vec<W> {
         let (k, n, d) = (self.kept.len(), self.columns, self.dropped.weights.len());
-        let mut w = vec![C64::ZERO; k * d];
+        let mut w = vec![W::ZERO; k * d];
         if let Some(tensor) = tensor {
             // W[k, d] = Σ_c g[k, c] · conj(V_d[d, c])
             times(
@@ -131,7 +132,7 @@ impl Cut<'_> {
         for (column, m_d) in w.chunks_exact_mut(k).zip(&self.dropped.weights) {
             for (w, m_k) in column.iter_mut().zip(self.kept) {
                 let gap = m_k - m_d;
-                *w = if gap > NO_GAP * m_k { *w / gap } else { C64::ZERO };
+                *w = if gap > NO_GAP * m_k { w.scale(1.0 / gap) } else { W::ZERO };
             }
         }
         w
@@ -139,11 +140,11 @@ impl Cut<'_> {
 
     /// Y: X without its parts along `V` and `V_d`. θ has nothing there, so what of X comes
     /// through θ does not count: its rounding errors would, divided by small weights.
-    fn directions_without_weight(&self, x: &[C64]) -> Vec<C64> {
+    fn directions_without_weight(&self, x: &[W]) -> Vec<W> {
         let (k, n, d) = (self.kept.len(), self.columns, self.dropped.weights.len());
         let mut y = x.to_vec();
         // Y[k, c] −= Σ_j (X Vᴴ)[k, j] · V[j, c]
-        let mut along = vec![C64::ZERO; k * k];
+        let mut along = vec![W::ZERO; k * k];
         times_adjoint(matrix_mut(&mut along, k, k), matrix(x, k, n), matrix(self.v, k, n));
         along.iter_mut().for_each(|x| *x = -*x);
         crate::linalg::add_times(
@@ -152,7 +153,7 @@ impl Cut<'_> {
             matrix(self.v, k, n),
         );
         if d > 0 {
-            let mut along = vec![C64::ZERO; k * d];
+            let mut along = vec![W::ZERO; k * d];
             times(
                 matrix_mut(&mut along, k, d),
                 matrix(x, k, n),
@@ -166,19 +167,19 @@ impl Cut<'_> {
             );
         }
         for column in y.chunks_exact_mut(k) {
-            column.iter_mut().zip(self.kept).for_each(|(y, m)| *y /= m);
+            column.iter_mut().zip(self.kept).for_each(|(y, m)| *y = y.scale(1.0 / m));
         }
         y
     }
 }
 
 /// `a · Vᴴ` for a (rows × columns) and V (kept × columns).
-pub(super) fn along_kept(
-    a: &[C64],
-    v: &[C64],
+pub(super) fn along_kept<W: Double>(
+    a: &[W],
+    v: &[W],
     (rows, columns, kept): (usize, usize, usize),
-) -> Vec<C64> {
-    let mut out = vec![C64::ZERO; rows * kept];
+) -> Vec<W> {
+    let mut out = vec![W::ZERO; rows * kept];
     times_adjoint(
         matrix_mut(&mut out, rows, kept),
         matrix(a, rows, columns),
@@ -188,13 +189,13 @@ pub(super) fn along_kept(
 }
 
 /// `a · V_dᴴ`, rows × dropped.
-pub(super) fn along_dropped(
-    a: &[C64],
-    dropped: &Dropped,
+pub(super) fn along_dropped<W: Double>(
+    a: &[W],
+    dropped: &Dropped<W>,
     (rows, columns): (usize, usize),
-) -> Vec<C64> {
+) -> Vec<W> {
     let d = dropped.weights.len();
-    let mut out = vec![C64::ZERO; rows * d];
+    let mut out = vec![W::ZERO; rows * d];
     if d > 0 {
         times(
             matrix_mut(&mut out, rows, d),

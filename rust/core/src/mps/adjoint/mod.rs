@@ -6,8 +6,8 @@
 //! dE = Σ_i 2 Re ⟨g_i, dB_i⟩ + Σ_i tr(R_i dρ_i)       ρ_i = diag(s_i²), the weights left of site i
 //! ```
 //!
-//! `words.rs` and `variance.rs` make those of a value, `two_site.rs` and `chain.rs` bring them from
-//! behind a step to before it, `cut.rs` does the part of both that is a truncation, and `backward.rs`
+//! `words.rs` and `variance.rs` make those of a value (with `sums.rs`), `two_site.rs` and `chain.rs` bring them from
+//! behind a step to before it (`pairs.rs`: in real numbers where nothing is complex), `cut.rs` does the part of both that is a truncation, and `backward.rs`
 //! goes through all steps. Along the way each step gives the derivative by what it applies.
 //!
 //! The weights have matrices, not vectors of cotangents: the derivative is taken in the gauge in
@@ -18,7 +18,10 @@
 mod backward;
 mod chain;
 mod cut;
+mod letter_sums;
 mod operator_sum;
+mod pairs;
+mod sums;
 #[cfg(test)]
 mod tests_steps;
 #[cfg(test)]
@@ -34,23 +37,39 @@ pub(crate) use two_state::SecondState;
 pub(crate) use variance::{VarianceCotangent, variance_cotangent};
 pub(crate) use words::word_cotangent;
 
-use crate::scalar::C64;
+use crate::scalar::{C64, Double};
 
 /// The adjoint of a row-major `side` × `side` matrix.
 fn adjoint_of<const N: usize>(g: &[C64; N], side: usize) -> [C64; N] {
     std::array::from_fn(|at| g[at % side * side + at / side].conj())
 }
 
-/// Cotangents of one value; `None` is zero.
-#[derive(Debug, Clone)]
-pub(crate) struct Cotangent {
-    /// Of each site tensor, stored like it.
-    pub tensors: Vec<Option<Vec<C64>>>,
-    /// Of the weights on the bond left of each site and at the right end: Hermitian, column-major.
-    pub weights: Vec<Option<Vec<C64>>>,
+/// `2 Re Σ conj(g) d`
+fn along<const N: usize>(g: &[C64; N], d: &[C64; N]) -> f64 {
+    2.0 * g.iter().zip(d).map(|(g, d)| (g.conj() * d).re).sum::<f64>()
 }
 
-impl Cotangent {
+/// What one step gives for one value.
+struct Pulled {
+    value: usize,
+    /// Cotangents of the tensors before it, from left to right.
+    sites: Vec<Vec<C64>>,
+    /// To be added to those of the weights left of them.
+    weights: Option<Vec<C64>>,
+    /// By each of its parameters.
+    derivatives: Vec<(usize, f64)>,
+}
+
+/// Cotangents of one value; `None` is zero.
+#[derive(Debug, Clone)]
+pub(crate) struct Cotangent<T = C64> {
+    /// Of each site tensor, stored like it.
+    pub tensors: Vec<Option<Vec<T>>>,
+    /// Of the weights on the bond left of each site and at the right end: Hermitian, column-major.
+    pub weights: Vec<Option<Vec<T>>>,
+}
+
+impl<T: Double> Cotangent<T> {
     pub fn zero(n_sites: usize) -> Self {
         Self { tensors: vec![None; n_sites], weights: vec![None; n_sites + 1] }
     }
@@ -66,19 +85,33 @@ impl Cotangent {
     }
 
     /// Adds `factor` times `part` to the cotangent of a tensor.
-    fn add_tensor(&mut self, site: usize, part: &[C64], factor: f64) {
+    fn add_tensor(&mut self, site: usize, part: &[T], factor: f64) {
         add(&mut self.tensors[site], part, factor);
     }
 
     /// Adds to the cotangent of the weights left of `site`.
-    fn add_weights(&mut self, site: usize, part: &[C64], factor: f64) {
+    fn add_weights(&mut self, site: usize, part: &[T], factor: f64) {
         add(&mut self.weights[site], part, factor);
+    }
+
+    /// The same in complex numbers.
+    fn widened(self) -> Cotangent {
+        let wide = |list: Vec<Option<Vec<T>>>| {
+            let each = |own: Option<Vec<T>>| own.map(widened);
+            list.into_iter().map(each).collect()
+        };
+        Cotangent { tensors: wide(self.tensors), weights: wide(self.weights) }
     }
 }
 
-fn add(sum: &mut Option<Vec<C64>>, part: &[C64], factor: f64) {
+/// In the same memory where nothing changes.
+fn widened<T: Double>(entries: Vec<T>) -> Vec<C64> {
+    entries.into_iter().map(T::to_c64).collect()
+}
+
+fn add<T: Double>(sum: &mut Option<Vec<T>>, part: &[T], factor: f64) {
     match sum {
-        Some(sum) => sum.iter_mut().zip(part).for_each(|(sum, x)| *sum += x * factor),
-        None => *sum = Some(part.iter().map(|x| x * factor).collect()),
+        Some(sum) => sum.iter_mut().zip(part).for_each(|(sum, x)| *sum += x.scale(factor)),
+        None => *sum = Some(part.iter().map(|x| x.scale(factor)).collect()),
     }
 }

@@ -9,7 +9,9 @@ use crate::linalg::{
     Expected, Method, Truncation, Workspace, matrix, probe, right_singular_vectors, truncate,
 };
 use crate::mps::SiteTensor;
+use crate::mps::adjoint::Pulled;
 use crate::mps::adjoint::chain::{ChainFactors, ChainTangents};
+use crate::mps::adjoint::pairs::Pair;
 use crate::mps::adjoint::two_site::PairFactors;
 use crate::mps::chain::apply_chain;
 use crate::mps::rotate::rotate;
@@ -255,7 +257,7 @@ fn two_site_steps() -> Result<()> {
         let what = format!("case {seed}, dropped {}", record.cuts[0].dropped.weights.len());
         let g = Cotangents::random(&after, &mut numbers);
         let factors = PairFactors::new(&record, &gate, [&after[0], &after[1]]);
-        let factors = factors.ok_or_else(|| crate::error::Error::invalid("no pair"))?;
+        let factors = factors.ok_or_else(no_pair)?;
         let directions = [
             numbers.tensor(l, m, scale).entries,
             numbers.take(b2.entries.len()),
@@ -308,6 +310,85 @@ fn two_site_steps() -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[test]
+fn real_numbers_pull_as_complex_ones_do() -> Result<()> {
+    let real = |entries: &[C64]| entries.iter().map(|x| x.re.into()).collect::<Vec<C64>>();
+    let cases = [
+        (3, 3, 2, None, 1.0),
+        (4, 4, 3, Some(3), 1.0),
+        (1, 2, 4, Some(1), 1.0),
+        (3, 2, 4, Some(3), 1e-5),
+    ];
+    for (seed, (l, m, r, limit, scale)) in cases.into_iter().enumerate() {
+        let mut numbers = Numbers(90_000 + 1000 * seed);
+        let [b1, b2] = [numbers.tensor(l, m, 0.3 * scale), numbers.isometry(m, r)]
+            .map(|tensor| SiteTensor { entries: real(&tensor.entries), ..tensor });
+        let s = schmidt(l);
+        // A Givens rotation and a sign.
+        let (sin, cos) = 0.7_f64.sin_cos();
+        let mut gate = [C64::ZERO; 16];
+        for (at, x) in [(0, 1.0), (5, cos), (6, -sin), (9, sin), (10, cos), (15, -1.0)] {
+            gate[at] = x.into();
+        }
+        let mut scratch = Scratch::default();
+        let update = apply_two_site::<f64>(
+            &b1.cast(),
+            &b2.cast(),
+            &s,
+            &gate,
+            4,
+            &policy(limit),
+            &mut scratch,
+        )?;
+        let (record, after) = record_of(&[b1, b2], &s, update.cast());
+        let g = Cotangents::random(&after, &mut numbers);
+        let [left, right, weights] =
+            [&g.tensors[0], &g.tensors[1], &g.weights[0]].map(|entries| real(entries));
+        // The real part of a Hermitian matrix is symmetric.
+        let own = [Some(&left[..]), Some(&right[..]), Some(&weights[..])];
+        let tangent: Vec<C64> = numbers.take(16);
+        let pair = Pair {
+            record: &record,
+            gate: &gate,
+            tangents: &[(3, std::array::from_fn(|at| tangent[at]))],
+            after: [&after[0], &after[1]],
+        };
+        let each = |values: &[usize], pull: &(dyn Fn(usize) -> Pulled + Sync)| {
+            values.iter().map(|value| pull(*value)).collect::<Vec<_>>()
+        };
+        // Beside a value whose cotangent is complex, and which takes the other way.
+        let complex: Vec<C64> = left.iter().map(|x| x * C64::I).collect();
+        let of = |value: usize| if value == 7 { own } else { [Some(&complex[..]), None, None] };
+        let pulled = pair.pull(&[2, 7], &of, &each).ok_or_else(no_pair)?;
+        assert_eq!(pulled.iter().map(|own| own.value).collect::<Vec<_>>(), [7, 2]);
+        let factors = PairFactors::new(&record, &gate, [&after[0], &after[1]]);
+        let factors = factors.ok_or_else(no_pair)?;
+        for found in pulled {
+            let [left, right, weights] = of(found.value);
+            let expected = factors.pull(left, right, weights);
+            let along = super::along(&expected.gate, &std::array::from_fn(|at| tangent[at]));
+            close_to(&found.sites[0], &expected.left);
+            close_to(&found.sites[1], &expected.right);
+            close_to(&found.weights.unwrap_or_default(), &expected.weights.unwrap_or_default());
+            let [(3, derivative)] = found.derivatives[..] else { return Err(no_pair()) };
+            close_to(&[derivative.into()], &[along.into()]);
+        }
+    }
+    Ok(())
+}
+
+fn no_pair() -> crate::error::Error {
+    crate::error::Error::invalid("no pair")
+}
+
+fn close_to(found: &[C64], expected: &[C64]) {
+    assert_eq!(found.len(), expected.len());
+    let size = expected.iter().map(|x| x.norm()).fold(0.0, f64::max);
+    for (x, y) in found.iter().zip(expected) {
+        assert!((x - y).norm() <= 1e-12 * size, "{x} {y}, the largest {size}");
+    }
 }
 
 /// All entries of the operator times the chain of tensors: [l, p …, r].

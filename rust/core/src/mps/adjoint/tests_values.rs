@@ -18,13 +18,19 @@ const READOUTS: [Readout; 2] = [Readout::Local, Readout::State];
 
 /// Neither canonical nor normalised, with weights that have nothing to do with its tensors.
 fn state(seed: usize) -> Mps<C64> {
+    state_of(BONDS, seed)
+}
+
+fn state_of(bonds: [usize; N + 1], seed: usize) -> Mps<C64> {
     let numbers = |at: usize, count: usize| (seed + 100 * at..).take(count).map(probe::<C64>);
     let site = |at: usize| {
-        let (left, right) = (BONDS[at], BONDS[at + 1]);
-        SiteTensor { left, right, entries: numbers(at, 2 * left * right).collect() }
+        let (left, right) = (bonds[at], bonds[at + 1]);
+        let size = 1.0 / (left as f64).sqrt();
+        let entries = numbers(at, 2 * left * right).map(|x| x * size);
+        SiteTensor { left, right, entries: entries.collect() }
     };
     let schmidt = |at: usize| {
-        let s: Vec<f64> = numbers(at + 50, BONDS[at]).map(|x| x.re.abs() + 0.3).collect();
+        let s: Vec<f64> = numbers(at + 50, bonds[at]).map(|x| x.re.abs() + 0.3).collect();
         let norm = s.iter().map(|s| s * s).sum::<f64>().sqrt();
         s.into_iter().map(|s| s / norm).collect()
     };
@@ -68,11 +74,15 @@ struct Direction {
 
 impl Direction {
     fn new(seed: usize) -> Self {
+        Self::of(BONDS, seed)
+    }
+
+    fn of(bonds: [usize; N + 1], seed: usize) -> Self {
         let numbers = |at: usize, count: usize| (seed + 100 * at..).take(count).map(probe::<C64>);
-        let tensors = (0..N).map(|at| numbers(at, 2 * BONDS[at] * BONDS[at + 1]).collect());
+        let tensors = (0..N).map(|at| numbers(at, 2 * bonds[at] * bonds[at + 1]).collect());
         // The norm of the weights on the left end is no variable.
         let weights = (0..=N).map(|at| {
-            numbers(at + 50, BONDS[at]).map(|x| if at == 0 { 0.0 } else { x.re }).collect()
+            numbers(at + 50, bonds[at]).map(|x| if at == 0 { 0.0 } else { x.re }).collect()
         });
         Self { tensors: tensors.collect(), weights: weights.collect() }
     }
@@ -183,6 +193,67 @@ fn sums_of_words() -> Result<()> {
                 turns_of_bonds_do_nothing(&state, &cotangent);
                 let weighs = cotangent.weights.iter().any(Option::is_some);
                 assert!(readout == Readout::Local || !weighs);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Bonds of which only a triangle is computed where a matrix is Hermitian.
+#[test]
+fn sums_of_words_at_wide_bonds() -> Result<()> {
+    let bonds = [1, 2, 34, 40, 33, 2, 1];
+    let (cancel, words, state) = (Cancel::default(), words(), state_of(bonds, 300));
+    for readout in READOUTS {
+        let read = |state: &Mps<C64>| {
+            word_expectations(state, &words, readout, Parallelism::Sequential, &cancel)
+        };
+        let values = read(&state)?;
+        let terms: Vec<(f64, &Word, f64)> = (words.iter().zip(&values).enumerate())
+            .map(|(at, (word, value))| (probe::<C64>(900 + at).re, word, *value))
+            .collect();
+        let cotangent = word_cotangent(&state, &terms, readout, &cancel)?;
+        let direction = Direction::of(bonds, 31_000);
+        let expected = difference(|t| {
+            let values = read(&direction.moved(&state, 0.01 * t))?;
+            Ok(terms.iter().zip(values).map(|((weight, ..), value)| weight * value).sum())
+        })?;
+        close(0.01 * direction.along(&cotangent), expected, &format!("{readout:?}"));
+    }
+    Ok(())
+}
+
+/// The phase of one tensor, which no value sees, makes a real state complex and turns one cotangent.
+#[test]
+fn cotangents_of_real_states() -> Result<()> {
+    let (cancel, words) = (Cancel::default(), words());
+    for bonds in [BONDS, [1, 2, 34, 40, 33, 2, 1]] {
+        let mut real = state_of(bonds, 300);
+        for site in &mut real.sites {
+            site.entries.iter_mut().for_each(|x| *x = x.re.into());
+        }
+        let mut turned = real.clone();
+        turned.sites[2].entries.iter_mut().for_each(|x| *x *= C64::I);
+        for (readout, with_y) in READOUTS.into_iter().flat_map(|r| [(r, false), (r, true)]) {
+            let y = |word: &&Word| word.letters.contains(&Pauli::Y.into());
+            let chosen: Vec<&Word> = words.iter().filter(|word| with_y || !y(word)).collect();
+            let term = |(at, word)| (probe::<C64>(900 + at).re, word, probe::<C64>(at).im);
+            let terms: Vec<(f64, &Word, f64)> = chosen.into_iter().enumerate().map(term).collect();
+            let mut found = word_cotangent(&real, &terms, readout, &cancel)?;
+            let expected = word_cotangent(&turned, &terms, readout, &cancel)?;
+            let entries = found.tensors.iter().flatten().chain(found.weights.iter().flatten());
+            assert_eq!(with_y, entries.flatten().any(|x| x.im != 0.0));
+            found.tensors[2].iter_mut().flatten().for_each(|x| *x *= C64::I);
+            let lists = |cotangent: &Cotangent| {
+                [cotangent.tensors.clone(), cotangent.weights.clone()].concat()
+            };
+            for (found, expected) in lists(&found).into_iter().zip(lists(&expected)) {
+                assert_eq!(found.is_some(), expected.is_some());
+                let (found, expected) = (found.unwrap_or_default(), expected.unwrap_or_default());
+                let size = expected.iter().map(|x| x.norm()).fold(0.0, f64::max);
+                for (x, y) in found.into_iter().zip(expected) {
+                    assert!((x - y).norm() <= 1e-12 * size, "{readout:?}: {x} {y}");
+                }
             }
         }
     }

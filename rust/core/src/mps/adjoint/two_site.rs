@@ -21,45 +21,45 @@ use crate::mps::adjoint::adjoint_of;
 use crate::mps::adjoint::cut::{Cut, Moved, along_dropped};
 use crate::mps::rotate::{PAIR, rotate};
 use crate::mps::tape::Record;
-use crate::scalar::C64;
+use crate::scalar::{C64, Double};
 
 /// What all values need of one step.
-pub(super) struct PairFactors<'a> {
+pub(super) struct PairFactors<'a, W: Double> {
     gate: [C64; 16],
     weights: Vec<f64>,
-    before: [&'a SiteTensor<C64>; 2],
+    before: [&'a SiteTensor<W>; 2],
     /// B'_i and B'_{i+1}, the former without `left_scale`.
-    with_kept: Cow<'a, [C64]>,
-    v: &'a [C64],
-    cut: Cut<'a>,
+    with_kept: Cow<'a, [W]>,
+    v: &'a [W],
+    cut: Cut<'a, W>,
     left_scale: f64,
-    c: Vec<C64>,
-    with_dropped: Vec<C64>,
+    c: Vec<W>,
+    with_dropped: Vec<W>,
 }
 
 /// The cotangents before a step.
-pub(super) struct PairCotangent {
-    pub left: Vec<C64>,
-    pub right: Vec<C64>,
+pub(super) struct PairCotangent<W> {
+    pub left: Vec<W>,
+    pub right: Vec<W>,
     /// To be added to those of the weights left of the pair; `None` is zero.
-    pub weights: Option<Vec<C64>>,
+    pub weights: Option<Vec<W>>,
     /// Of the gate: dE = 2 Re Σ conj(g) dG, row-major.
     pub gate: [C64; 16],
 }
 
-impl<'a> PairFactors<'a> {
+impl<'a, W: Double> PairFactors<'a, W> {
     /// `after` are the tensors that the step left; `None` if `record` is not one of two sites.
     pub fn new(
-        record: &'a Record<C64>,
+        record: &'a Record<W>,
         gate: &[C64; 16],
-        after: [&'a SiteTensor<C64>; 2],
+        after: [&'a SiteTensor<W>; 2],
     ) -> Option<Self> {
         let ([left, right], [cut]) = (record.tensors.as_slice(), record.cuts.as_slice()) else {
             return None;
         };
         let (rows, columns) = (2 * left.left, 2 * right.right);
         // C = G·(B_i B_{i+1}) again: 4 χ³ against as many numbers to keep.
-        let mut c = vec![C64::ZERO; rows * columns];
+        let mut c = vec![W::ZERO; rows * columns];
         times(
             matrix_mut(&mut c, rows, columns),
             matrix(&left.entries, rows, left.right),
@@ -84,10 +84,10 @@ impl<'a> PairFactors<'a> {
     /// Pulls the cotangents of both tensors and of the weights between them back.
     pub fn pull(
         &self,
-        left: Option<&[C64]>,
-        right: Option<&[C64]>,
-        weights: Option<&[C64]>,
-    ) -> PairCotangent {
+        left: Option<&[W]>,
+        right: Option<&[W]>,
+        weights: Option<&[W]>,
+    ) -> PairCotangent<W> {
         let [b1, b2] = self.before;
         let (l, k) = (b1.left, self.cut.kept.len());
         let (rows, columns) = (2 * l, 2 * b2.right);
@@ -101,7 +101,7 @@ impl<'a> PairFactors<'a> {
         let pulled = self.cut.pull(rows, factors, (right, moved.as_ref()), weights);
         // R_i[a, b] = Σ_{p k} half[a p k] · conj(B'_i[b p k]), and its adjoint
         let of_left = pulled.half.map(|half| {
-            let mut of_left = vec![C64::ZERO; l * l];
+            let mut of_left = vec![W::ZERO; l * l];
             times_adjoint(
                 matrix_mut(&mut of_left, l, l),
                 matrix(&half, l, 2 * k),
@@ -114,9 +114,9 @@ impl<'a> PairFactors<'a> {
         let mut first = pulled.left;
         if let Some(left) = &mut first {
             scale_rows(left, &self.weights);
-            left.iter_mut().zip(g1.iter().flat_map(|g1| g1.iter())).for_each(|(x, g)| *x += g);
+            left.iter_mut().zip(g1.iter().flat_map(|g1| g1.iter())).for_each(|(x, g)| *x += *g);
         }
-        let mut g_c = vec![C64::ZERO; rows * columns];
+        let mut g_c = vec![W::ZERO; rows * columns];
         if let Some(first) = first.as_deref().or(g1.as_deref()) {
             times(
                 matrix_mut(&mut g_c, rows, columns),
@@ -136,14 +136,14 @@ impl<'a> PairFactors<'a> {
         let gate = of_gate(&g_c, &self.c, l, &self.gate);
         rotate(&mut g_c, l, &adjoint_of(&self.gate, 4));
         // g_i[(l p), m] = Σ_{q r} g_T[(l p), (q r)] · conj(B_{i+1}[m, (q r)])
-        let mut left = vec![C64::ZERO; rows * b1.right];
+        let mut left = vec![W::ZERO; rows * b1.right];
         times_adjoint(
             matrix_mut(&mut left, rows, b1.right),
             matrix(&g_c, rows, columns),
             matrix(&b2.entries, b1.right, columns),
         );
         // g_{i+1}[m, (q r)] = Σ_{l p} conj(B_i[(l p), m]) · g_T[(l p), (q r)]
-        let mut right = vec![C64::ZERO; b1.right * columns];
+        let mut right = vec![W::ZERO; b1.right * columns];
         adjoint_times(
             matrix_mut(&mut right, b1.right, columns),
             matrix(&b1.entries, rows, b1.right),
@@ -154,23 +154,23 @@ impl<'a> PairFactors<'a> {
 }
 
 /// Times a power of two, which is nearly always 1.
-fn scaled(entries: &[C64], factor: f64) -> Cow<'_, [C64]> {
+fn scaled<W: Double>(entries: &[W], factor: f64) -> Cow<'_, [W]> {
     if factor.to_bits() == 1.0_f64.to_bits() {
         Cow::Borrowed(entries)
     } else {
-        Cow::Owned(entries.iter().map(|x| x * factor).collect())
+        Cow::Owned(entries.iter().map(|x| x.scale(factor)).collect())
     }
 }
 
 /// Multiplies row (l p) by `weights[l]`, l running fastest.
-fn scale_rows(entries: &mut [C64], weights: &[f64]) {
+fn scale_rows<W: Double>(entries: &mut [W], weights: &[f64]) {
     for column in entries.chunks_exact_mut(weights.len()) {
-        column.iter_mut().zip(weights).for_each(|(x, w)| *x *= w);
+        column.iter_mut().zip(weights).for_each(|(x, w)| *x = x.scale(*w));
     }
 }
 
 /// Adds its adjoint to a square matrix.
-fn hermitian(entries: &mut [C64], side: usize) {
+fn hermitian<W: Double>(entries: &mut [W], side: usize) {
     for a in 0..side {
         for b in 0..=a {
             let sum = entries[a + b * side] + entries[b + a * side].conj();
@@ -182,12 +182,12 @@ fn hermitian(entries: &mut [C64], side: usize) {
 
 /// `g_G[a, b] = Σ g_C[a] · conj(T[b])` over all l and r, a and b the pairs (p q). The gate is unitary,
 /// so `T = Gᴴ C` and `g_G = (Σ g_C conj(C)) G`.
-fn of_gate(g_c: &[C64], c: &[C64], l: usize, gate: &[C64; 16]) -> [C64; 16] {
-    let mut sums = [C64::ZERO; 16];
+fn of_gate<W: Double>(g_c: &[W], c: &[W], l: usize, gate: &[C64; 16]) -> [C64; 16] {
+    let mut sums = [W::ZERO; 16];
     for (g, c) in g_c.chunks_exact(4 * l).zip(c.chunks_exact(4 * l)) {
         // sums[b, a] += Σ_l conj(c[l, b]) · g[l, a]
         add_adjoint_times(matrix_mut(&mut sums, 4, 4), matrix(c, l, 4), matrix(g, l, 4));
     }
-    let sum = |a: usize, b: usize| sums[4 * PAIR[a] + PAIR[b]];
+    let sum = |a: usize, b: usize| sums[4 * PAIR[a] + PAIR[b]].to_c64();
     std::array::from_fn(|at| (0..4).map(|i| sum(at / 4, i) * gate[4 * i + at % 4]).sum())
 }

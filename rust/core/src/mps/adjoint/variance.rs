@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cancel::Cancel;
 use crate::error::Result;
-use crate::linalg::{matrix, matrix_mut, times};
+use crate::linalg::{matrix, matrix_mut, times, times_adjoint};
 use crate::local_operator::LocalOperator;
 use crate::mps::adjoint::Cotangent;
-use crate::mps::adjoint::words::{Sums, cotangent_of_left, times_environment};
+use crate::mps::adjoint::sums::Sums;
 use crate::mps::environment::{
     Environments, Readout, checked_norm, finish_transfer, half_transfer,
 };
@@ -84,7 +84,7 @@ pub(crate) fn variance_cotangent(
             let found = pairs.get(&pair).into_iter().flatten();
             end.iter_mut().zip(found).for_each(|(sum, x)| *sum += x * factor);
         }
-        sums.add_closed(last, &end, 1.0);
+        sums.add_end(last, &end, 1.0);
     }
     let mut behind = Pairs::from([(done, scaled(1.0 / norm)), (start, scaled(-variance / norm))]);
     for at in (first..=last).rev() {
@@ -92,10 +92,8 @@ pub(crate) fn variance_cotangent(
         let site = &state.sites[at];
         let step =
             Backward { site, before: &before[at - first], beginnings: &beginnings[at - first] };
-        let turned: Pairs<'_> = behind
-            .iter()
-            .map(|(pair, f)| (*pair, times_environment(&site.entries, site, f)))
-            .collect();
+        let turned: Pairs<'_> =
+            behind.iter().map(|(pair, f)| (*pair, times_environment(site, f))).collect();
         for ((_, word), found) in sum.terms.iter().zip(&mut coefficients) {
             if word.first == at && !word.is_identity() {
                 *found = step.by_coefficient(&turned, &word.letters);
@@ -112,9 +110,38 @@ pub(crate) fn variance_cotangent(
         behind = next;
     }
     if let Some(root) = behind.get(&start) {
-        sums.add_root(first, root);
+        sums.add_root(first, &transposed(root, state.sites[first].left));
     }
     Ok(VarianceCotangent { cotangent: sums.finish(cancel)?, coefficients })
+}
+
+/// `Σ_d B[(b t) d] F[c d]`
+fn times_environment(site: &SiteTensor<C64>, f: &[C64]) -> Vec<C64> {
+    let (l, r) = (site.left, site.right);
+    let mut out = vec![C64::ZERO; site.entries.len()];
+    times(
+        matrix_mut(&mut out, 2 * l, r),
+        matrix(&site.entries, 2 * l, r),
+        matrix(f, r, r).transpose(),
+    );
+    out
+}
+
+/// `F[a b] = Σ_{s c} conj(B[a s c]) T[b s c]`
+fn cotangent_of_left(site: &SiteTensor<C64>, behind: &[C64]) -> Vec<C64> {
+    let (l, r) = (site.left, site.right);
+    // H[b a] = Σ T[b (s c)] · conj(B[a (s c)]), Hermitian only where both layers are one
+    let mut h = vec![C64::ZERO; l * l];
+    times_adjoint(
+        matrix_mut(&mut h, l, l),
+        matrix(behind, l, 2 * r),
+        matrix(&site.entries, l, 2 * r),
+    );
+    transposed(&h, l)
+}
+
+fn transposed(entries: &[C64], dim: usize) -> Vec<C64> {
+    (0..dim).flat_map(|row| entries[row..].iter().step_by(dim).copied()).collect()
 }
 
 /// E of every pair behind a site.
