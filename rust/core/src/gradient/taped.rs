@@ -131,8 +131,12 @@ impl<'a> Taped<'a> {
         Ok(gradients)
     }
 
-    /// Through all steps, from the last stretch of records to the first.
-    fn back(
+    /// Brings `cotangents` of `last` back through all steps, from the last stretch of records to the first,
+    /// and adds the derivatives to `gradients`.
+    ///
+    /// # Errors
+    /// Those of [`pull_back`].
+    pub fn back(
         &self,
         last: &Mps<C64>,
         cotangents: &mut [Cotangent],

@@ -19,6 +19,7 @@ mod backward;
 mod chain;
 mod cut;
 mod operator_sum;
+mod overlaps;
 #[cfg(test)]
 mod tests_steps;
 #[cfg(test)]
@@ -30,6 +31,7 @@ mod words;
 
 pub(crate) use backward::{Differentiable, TangentGate, pull_back};
 pub(crate) use operator_sum::times_sum;
+pub(crate) use overlaps::{PackedState, fidelity_cotangent};
 pub(crate) use two_state::SecondState;
 pub(crate) use variance::{VarianceCotangent, variance_cotangent};
 pub(crate) use words::word_cotangent;
