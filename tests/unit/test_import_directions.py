@@ -125,8 +125,8 @@ RUST_ALLOWED = {
     "row": BASE | {"coherence", "mps", "prepared", "program", "report", "result", "values"},
     "gradient": BASE
     | {"circuit", "group", "ieee", "linalg", "local_operator", "memory", "mps", "overlaps"}
-    | {"plan_cache", "prepared", "program", "report", "request", "result", "rng", "row", "run"}
-    | {"values"},
+    | {"operator", "plan_cache", "prepared", "program", "report", "request", "result", "rng"}
+    | {"row", "run", "values"},
     "overlaps": BASE
     | {"group", "ieee", "linalg", "mps", "plan_cache", "pool", "request", "result", "row", "run"},
     "histories": BASE

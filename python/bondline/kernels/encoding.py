@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +25,6 @@ from bondline.reports.account import Account
 from bondline.reports.verdict import find_losses, message
 from bondline.reports.warnings_once import GivenOnce, user_stacklevel
 from bondline.states.engine import TENSORS, Tensors
-
-
-_LEAST_CUTOFF: Final = 1e-18
-"""Below it, the engine takes no derivatives along a direction."""
 
 
 @dataclass(slots=True, eq=False)
@@ -99,8 +95,7 @@ class Encoding:
         if not self.differentiable:
             return self.config.engine_settings()
         found = self.config.engine_settings(differentiable=True, derivatives=True)
-        cutoff = max(found.cutoff, _LEAST_CUTOFF)
-        return replace(found, single_precision=False, cutoff=cutoff)
+        return replace(found, single_precision=False)
 
     def states(self, start: int, stop: int, budget: int | None = None) -> Any:
         """Return the states of some rows.

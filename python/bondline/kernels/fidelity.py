@@ -165,7 +165,9 @@ class FidelityKernel(MapKernel):
         array of theirs, see :meth:`vjp`.
         """
         if is_differentiated(self._chosen(params)):
-            return cast("NDArray[np.float64]", traced_matrix(self._differentiable(X, Y, params, run)))
+            return cast(
+                "NDArray[np.float64]", traced_matrix(self._differentiable(X, Y, params, run))
+            )
         found = self.log_matrix(X, Y, params=params, **run)
         return np.exp(found, out=found)  # a matrix may be what fills the memory
 

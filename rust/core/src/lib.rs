@@ -93,7 +93,8 @@ pub use cancel::Cancel;
 pub use circuit::Ordering;
 pub use error::{Error, Result};
 pub use gradient::{
-    Derivatives, GradientJob, GradientMethod, GroupGradient, KernelGradient, KernelGradientJob, Outputs,
+    Derivatives, GradientJob, GradientMethod, GroupGradient, KernelGradient, KernelGradientJob,
+    Outputs,
 };
 pub use group::{Group, LoadedState, Precision, Settings};
 pub use guard::{guarded, panics_are_caught};

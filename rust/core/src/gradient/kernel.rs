@@ -8,17 +8,24 @@
 //! set with itself counts both of its sides. A row is evolved once on a tape, the sum over j becomes one
 //! cotangent of its final state, and that goes back once: so the cost is three evolutions and for each
 //! pair about four overlaps. Only one tape for each row in work is held at a time.
+//!
+//! Corners of the truncated state and weak directions (see `mod.rs`) matter more here than for expectation
+//! values: another state may be large just where this one has nothing. A second state would have to be the
+//! sum of all others, with bonds as many times as large; where nothing is truncated the circuit is applied
+//! without factorizations instead (`unfactored.rs`). Only if its bonds become too large, or where the limit
+//! cuts, is the derivative at a corner the mean of those on its both sides.
 
 use std::time::Instant;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::gradient::taped::{Room, Taped};
-use crate::gradient::{COST, LEAST_CUTOFF, beside};
+use crate::gradient::unfactored::Unfactored;
+use crate::gradient::{COST, LEAST_CUTOFF, NO_GAP, NOTHING_CUT, NOTHING_LOST, beside};
 use crate::group::{Group, Precision, Settings};
 use crate::ieee::IeeeArithmetic;
 use crate::mps::Mps;
-use crate::mps::adjoint::{PackedState, fidelity_cotangent};
+use crate::mps::adjoint::{Cotangent, PackedState, fidelity_cotangent};
 use crate::overlaps::{EncodedStates, InDouble};
 use crate::plan_cache::PlanCache;
 use crate::report::Report;
@@ -32,7 +39,7 @@ use crate::scalar::C64;
 pub struct KernelGradient {
     /// rows × parameters.
     pub gradients: Vec<f64>,
-    /// Of each row: whether its state has a corner, so that the mean of both sides was taken.
+    /// Of each row: whether its state has a corner, or a cut without a gap, so that no tape took the derivative.
     pub guarded: Vec<bool>,
     /// Of each row: states kept to evolve from again, since memory had no room for all steps.
     pub checkpoints: Vec<usize>,
@@ -190,16 +197,26 @@ impl Task<'_> {
         let (taped, evolved) = Taped::evolve(row, own, self.differentiated, cutoff, room)?;
         found.report = Report::starting(evolved.log.saturated.clone());
         found.checkpoints = taped.checkpoints();
-        found.guarded = taped.at_corner();
-        let mean = if found.guarded {
-            drop(taped);
-            beside(own, self.differentiated, |there| self.at(there))?
-        } else {
-            Some(vec![self.adjoint(&taped, &evolved.state)?])
-        };
-        if let Some(gradient) = mean.and_then(|mut mean| mean.pop()) {
-            found.gradient = gradient;
+        // What the cutoff takes can be kept, what the limit takes cannot.
+        let cut = evolved.log.saturated.contains(&true);
+        let whole = evolved.discarded() < if cut { NOTHING_CUT } else { NOTHING_LOST };
+        let (corner, torn) = (taped.at_corner(), evolved.log.smallest_gap < NO_GAP);
+        found.guarded = corner || torn;
+        let mut gradient = None;
+        if whole && (found.guarded || taped.is_graded()) || torn {
+            gradient = self.unfactored(&taped)?;
         }
+        if gradient.is_none() && corner && !torn {
+            gradient = beside(own, self.differentiated, |there| self.at(there))?
+                .and_then(|mut mean| mean.pop());
+            if gradient.is_none() && !whole {
+                gradient = self.unfactored(&taped)?;
+            }
+        }
+        found.gradient = match gradient {
+            Some(gradient) => gradient,
+            None => self.adjoint(&taped, &evolved.state)?,
+        };
         found.report.seconds = started.elapsed().as_secs_f64();
         Ok(found)
     }
@@ -212,16 +229,32 @@ impl Task<'_> {
     }
 
     fn adjoint(&self, taped: &Taped<'_>, last: &Mps<C64>) -> Result<Vec<f64>> {
+        let cotangent = self.cotangent(last)?;
+        let mut gradients = [vec![0.0; self.differentiated.len()]];
+        taped.back(last, &mut [cotangent], &mut gradients)?;
+        let [gradient] = gradients;
+        Ok(gradient)
+    }
+
+    /// Of the circuit without truncations; `None` where its bonds become too large.
+    fn unfactored(&self, taped: &Taped<'_>) -> Result<Option<Vec<f64>>> {
+        let (program, tangents) = taped.program();
+        let shared = self.row.shared;
+        let Some(applied) = Unfactored::apply(program, tangents, shared, self.room.cotangents)?
+        else {
+            return Ok(None);
+        };
+        let mut gradient = vec![0.0; self.differentiated.len()];
+        applied.back(self.cotangent(&applied.state)?, &mut gradient);
+        Ok(Some(gradient))
+    }
+
+    fn cotangent(&self, last: &Mps<C64>) -> Result<Cotangent> {
         let others: Vec<PackedState<'_>> = self
             .others
             .iter()
             .map(|state| PackedState { dims: &state.dims, entries: &state.entries })
             .collect();
-        let (_, cotangent) =
-            fidelity_cotangent(last, &others, self.weights, self.row.shared.cancel)?;
-        let mut gradients = [vec![0.0; self.differentiated.len()]];
-        taped.back(last, &mut [cotangent], &mut gradients)?;
-        let [gradient] = gradients;
-        Ok(gradient)
+        fidelity_cotangent(last, &others, self.weights, self.row.shared.cancel)
     }
 }

@@ -17,6 +17,7 @@ mod outputs;
 mod reader;
 mod taped;
 mod two_state;
+mod unfactored;
 
 use std::time::Instant;
 

@@ -53,6 +53,11 @@ impl<'a> Taped<'a> {
         Ok((Self { program, tangents, tape, cutoff, shared }, evolved))
     }
 
+    /// The circuit and the derivatives of its steps.
+    pub fn program(&self) -> (&Program, &[StepTangents]) {
+        (&self.program, &self.tangents)
+    }
+
     /// Factor of the whole state.
     pub fn phase(&self) -> C64 {
         self.program.phase

@@ -19,7 +19,7 @@ use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::linalg::{add_times, adjoint_times, matrix, matrix_mut, times};
 use crate::mps::adjoint::Cotangent;
-use crate::mps::environment::{checked_norm, rescale};
+use crate::mps::environment::checked_norm;
 use crate::mps::{Mps, SiteTensor};
 use crate::scalar::C64;
 
@@ -35,7 +35,8 @@ pub(crate) struct PackedState<'a> {
 /// Most entries of half-contracted environments that are held at once, where one state has not more: 16 MiB.
 const CHUNK_ENTRIES: usize = 1 << 20;
 
-/// E for `weights` c over the states `others`, and its cotangent; both do not depend on the norm of `state`.
+/// The cotangent of E with `weights` c over the states `others`. E does not depend on the norm of `state`, which
+/// may have any form.
 ///
 /// # Errors
 /// [`crate::Error::Interrupted`] soon after `cancel` is set; [`crate::Error::Numerical`] if the state
@@ -45,7 +46,7 @@ pub(crate) fn fidelity_cotangent(
     others: &[PackedState<'_>],
     weights: &[f64],
     cancel: &Cancel,
-) -> Result<(f64, Cotangent)> {
+) -> Result<Cotangent> {
     let bra: Vec<SiteTensor<C64>> = state.sites.iter().rev().map(SiteTensor::mirrored).collect();
     let conjugated: Vec<Vec<C64>> =
         bra.iter().map(|site| site.entries.iter().map(C64::conj).collect()).collect();
@@ -84,7 +85,7 @@ pub(crate) fn fidelity_cotangent(
         let sum = SiteTensor { left: site.left, right: site.right, entries };
         *place = Some(sum.mirrored().entries);
     }
-    Ok((value, cotangent))
+    Ok(cotangent)
 }
 
 /// A chain read backwards: for each site left bond, right bond and column-major entries.
@@ -156,6 +157,19 @@ fn times_power(x: f64, power: i64) -> f64 {
     x * 2.0_f64.powi(half) * 2.0_f64.powi(power - half)
 }
 
+/// Brings entries far from 1 back by a power of two, which changes no digit, and returns what they lack.
+fn rescale(entries: &mut [C64]) -> i64 {
+    let largest = entries.iter().fold(0.0_f64, |m, x| m.max(x.re.abs()).max(x.im.abs()));
+    if largest == 0.0 || (2.0_f64.powi(-20)..2.0_f64.powi(20)).contains(&largest) {
+        return 0;
+    }
+    // At most 2^900 at once; the next site takes out the rest.
+    let power = (largest.log2().floor() as i32).clamp(-900, 900);
+    let factor = 2.0_f64.powi(-power);
+    entries.iter_mut().for_each(|x| *x = x.scale(factor));
+    i64::from(power)
+}
+
 /// ⟨ψ|φ_j⟩ contracted from the left for several states, with all that came up on the way.
 struct FromLeft<'a> {
     chains: Vec<Chain<'a>>,
@@ -196,7 +210,7 @@ impl<'a> FromLeft<'a> {
             let mut rest = next.as_mut_slice();
             for (chain, power) in chains.iter().zip(&mut power) {
                 let (own, behind) = rest.split_at_mut(r * chain[at].1);
-                *power += i64::from(rescale(own));
+                *power += rescale(own);
                 rest = behind;
             }
             environment = next;
@@ -227,9 +241,10 @@ impl<'a> FromLeft<'a> {
             for ((chain, right), left) in self.chains.iter().zip(&power).zip(&self.powers[at]) {
                 let (own, behind) = rest.split_at(r * chain[at].1);
                 let power = right + left;
-                scaled.extend(own.iter().map(|x| {
-                    C64::new(times_power(x.re, power), times_power(x.im, power))
-                }));
+                scaled.extend(
+                    own.iter()
+                        .map(|x| C64::new(times_power(x.re, power), times_power(x.im, power))),
+                );
                 rest = behind;
             }
             // g[(b s), d] += Σ_c H[(b s), c] · R[d, c]
@@ -260,7 +275,7 @@ impl<'a> FromLeft<'a> {
                     matrix(q, a, 2 * c).transpose(),
                 );
                 let (own, behind) = to.split_at_mut(l * a);
-                *power += i64::from(rescale(own));
+                *power += rescale(own);
                 (from, to) = (&from[2 * l * c..], behind);
             }
             environment = next;
