@@ -323,7 +323,7 @@ class Formula:
 
 
 def _gathered(places: Registers, weights: Real, shape: tuple[int, ...]) -> Real:
-    """Add up weights of shape (numbers,) or (numbers, rows) by the registers that they belong to."""
+    """Add up weights, (numbers,) or (numbers, rows), by the registers that they belong to."""
     if len(shape) > 1:
         places = (places[:, None] * shape[1] + np.arange(shape[1])).ravel()
     found = np.bincount(places, weights.ravel(), int(np.prod(shape)))

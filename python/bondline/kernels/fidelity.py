@@ -161,8 +161,8 @@ class FidelityKernel(MapKernel):
         -----
         Values below 1e-308 underflow to zero; :meth:`log_matrix` has them.
 
-        Inside of a function that autograd, torch or JAX differentiates by the parameters it returns an
-        array of theirs, see :meth:`vjp`.
+        Inside of a function that autograd, torch or JAX differentiates by the parameters, it
+        returns an array of theirs; see :meth:`vjp`.
         """
         if is_differentiated(self._chosen(params)):
             return cast(
@@ -221,14 +221,15 @@ class FidelityKernel(MapKernel):
         weights = np.asarray(cotangents(matrix.copy()) if callable(cotangents) else cotangents)
         if weights.shape != matrix.shape or weights.dtype.kind not in "fiu":
             raise InputError(
-                f"cotangents must be real numbers of shape {matrix.shape}, one for each entry of the "
-                f"matrix, got {weights.dtype} of shape {weights.shape}."
+                f"cotangents must be real numbers of shape {matrix.shape}, one for each entry of "
+                f"the matrix, got {weights.dtype} of shape {weights.shape}."
             )
         if not np.isfinite(weights).all():
             raise InputError("cotangents has entries that are not finite.")
         if not numbers:
             raise InputError(
-                "The feature map has no trainable parameters here: give params that hold real numbers."
+                "The feature map has no trainable parameters here: give params that hold real "
+                "numbers."
             )
         gradient = in_containers(chosen, found.pull(numbers, weights))
         single = not isinstance(self.params if params is None else params, tuple)
@@ -237,13 +238,13 @@ class FidelityKernel(MapKernel):
     def _differentiable(self, X: Any, Y: Any, params: Any, run: dict[str, Any]) -> Differentiable:
         if run:
             raise UnsupportedError(
-                f"{', '.join(sorted(run))}: a kernel matrix that is differentiated is computed at once, "
-                "in this process. Leave these arguments out."
+                f"{', '.join(sorted(run))}: a kernel matrix that is differentiated is computed at "
+                "once, in this process. Leave these arguments out."
             )
         if isinstance(X, EncodedSet) or isinstance(Y, EncodedSet):
             raise UnsupportedError(
-                "The states of an encoded set do not depend on parameters any more. Differentiate the "
-                "matrix of the rows themselves."
+                "The states of an encoded set do not depend on parameters any more. Differentiate "
+                "the matrix of the rows themselves."
             )
         rows, others = self._pair(X, Y)
         shape = len(rows), len(rows if others is None else others)

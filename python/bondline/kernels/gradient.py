@@ -92,11 +92,9 @@ class Differentiable:
         -------
         list of ndarray
         """
-        known, self._evolved = self._evolved, None  # the states are used once
-        if known is not None and known[0] == _bits(numbers):
-            sides = known[1]
-        else:
-            sides = self._sides(numbers)
+        known = self._evolved
+        same = known is not None and known[0] == _bits(numbers)
+        sides = known[1] if known is not None and same else self._sides(numbers)
         weights = np.asarray(cotangents, dtype=np.float64).reshape(self.shape)
         if len(sides) == 1:
             # Both sides of a pair are the same states; the diagonal is 1.
@@ -112,6 +110,10 @@ class Differentiable:
         params = self._at(numbers)
         total = sum(self._of_side(*part, params) for part in parts)
         return self._in_shapes(total, sides[0].captured, numbers)
+
+    def forget(self) -> None:
+        """Let go of the states of the last matrix, which a derivative would use."""
+        self._evolved = None
 
     def _of_side(
         self, side: _Evolved, rows: Rows, other: _Evolved, weights: Real, params: Sequence[Any]
@@ -148,16 +150,16 @@ class Differentiable:
         if captured is None:
             raise UnsupportedError(
                 f"The kernel has no derivatives of this feature map, because "
-                f"{encoding.circuits.reason}: PennyLane makes its circuits row by row, and how their "
-                "angles follow from the parameters is not recorded. Write the map without that, or "
-                "pass detached parameters and differentiate by finite differences."
+                f"{encoding.circuits.reason}: PennyLane makes its circuits row by row, and how "
+                "their angles follow from the parameters is not recorded. Write the map without "
+                "that, or pass detached parameters and differentiate by finite differences."
             )
         states = encoding.states(0, len(rows), budget)
         if states is None:
             raise ResourceError(
                 f"The states of {len(rows)} rows do not fit memory_limit "
-                f"({budget / 2**30:.3g} GiB), and derivatives need all of them. Train on fewer rows "
-                "at a time, lower max_bond_dim, or raise memory_limit."
+                f"({budget / 2**30:.3g} GiB), and derivatives need all of them. Train on fewer "
+                "rows at a time, lower max_bond_dim, or raise memory_limit."
             )
         return _Evolved(encoding, captured, states)
 

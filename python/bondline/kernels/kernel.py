@@ -115,7 +115,7 @@ class MapKernel:
         # Values without their derivative would be trained on in silence.
         if is_differentiated(found):
             raise UnsupportedError(
-                f"{what} has no derivatives by the parameters of the map, and one of params is being "
-                "differentiated. Detach it, or differentiate FidelityKernel.matrix of rows."
+                f"{what} has no derivatives by the parameters of the map, and one of params is "
+                "being differentiated. Detach it, or differentiate FidelityKernel.matrix of rows."
             )
         return found

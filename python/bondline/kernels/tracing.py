@@ -116,6 +116,7 @@ def _by_jax(found: Differentiable, numbers: Sequence[Any]) -> Any:
     def pulled(cotangents: Any, *given: Any) -> Any:
         own = [np.asarray(part) for part in given]
         parts = found.pull(own, np.asarray(cotangents, dtype=np.float64))
+        found.forget()  # what JAX compiles lives as long as the process
         return tuple(part.astype(number.dtype) for part, number in zip(parts, own, strict=True))
 
     def called(function: Any, shape: Any, *operands: Any) -> Any:

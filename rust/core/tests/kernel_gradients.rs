@@ -215,7 +215,16 @@ fn what_does_not_count_is_not_computed() {
     let mut case = Case::own(circuit, None);
     case.weights = vec![0.0; 3];
     assert!(case.found(case.settings.clone()).gradients.iter().all(|x| x.to_bits() == 0));
-    // Weights that make nothing of tiny overlaps, or much.
+    case.weights = vec![f64::MAX; 3];
+    case.others = encoded(group(&case.circuit, &vec![case.rows[0].clone(); 3]), &case.settings);
+    let refused = case.job(case.settings.clone()).unwrap().execute(&Cancel::default());
+    assert!(matches!(refused, Err(Error::Numerical(_))));
+}
+
+#[test]
+fn weights_may_have_any_size() {
+    let mut random = Random(22);
+    let mut case = Case::own(brick(4, 2, &mut random), None);
     case.weights = vec![1e300, 0.0, 0.0];
     let large = case.found(case.settings.clone()).gradients;
     case.weights = vec![1.0, 0.0, 0.0];

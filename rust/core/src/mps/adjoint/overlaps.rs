@@ -16,7 +16,7 @@
 //! are below every floating-point number.
 
 use crate::cancel::Cancel;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::linalg::{add_times, adjoint_times, matrix, matrix_mut, times};
 use crate::mps::adjoint::Cotangent;
 use crate::mps::environment::checked_norm;
@@ -39,8 +39,8 @@ const CHUNK_ENTRIES: usize = 1 << 20;
 /// may have any form.
 ///
 /// # Errors
-/// [`crate::Error::Interrupted`] soon after `cancel` is set; [`crate::Error::Numerical`] if the state
-/// is zero.
+/// [`Error::Interrupted`] soon after `cancel` is set; [`Error::Numerical`] if the state is zero or E is not
+/// finite.
 pub(crate) fn fidelity_cotangent(
     state: &Mps<C64>,
     others: &[PackedState<'_>],
@@ -76,6 +76,12 @@ pub(crate) fn fidelity_cotangent(
             })
             .collect();
         left.back(&bra, &conjugated, &factors, &mut sums, cancel)?;
+    }
+    if !value.is_finite() {
+        return Err(Error::Numerical(
+            "the weighted sum of overlaps exceeds every floating-point number; give smaller weights"
+                .to_owned(),
+        ));
     }
     let (e, power) = split(value);
     let factor = Scaled { mantissa: C64::new(-e / n, 0.0), power: power - norm.power };
