@@ -71,8 +71,10 @@ defvjp_argnums(_boxed, _boxed_vjp)
 
 def _by_torch(found: Differentiable, numbers: Sequence[Any]) -> Any:
     torch = sys.modules["torch"]
-    tensors = [
-        number if isinstance(number, torch.Tensor) else torch.as_tensor(plain(number))
+    tensors = [  # torch would round plain numbers to single precision
+        number
+        if isinstance(number, torch.Tensor)
+        else torch.as_tensor(plain(number), dtype=torch.float64)
         for number in numbers
     ]
     like = next(number for number in tensors if number.requires_grad)

@@ -110,10 +110,12 @@ fn derivatives_are_those_of_the_truncated_fidelities() {
         for limit in [None, Some(8), Some(3)] {
             let case = Case::own(circuit.clone(), limit);
             let found = case.found(case.settings.clone());
-            let expected = case.differences(1e-3);
+            // What the limit cuts bends more: there a difference sees less far.
+            let expected = case.differences(if limit.is_none() { 1e-3 } else { 3e-4 });
             let error = error(&found.gradients, &expected);
             assert!(largest(&expected) > 1e-3);
-            assert!(error < 1e-8, "{name}, {limit:?}: {error:e}");
+            let tolerance = if limit.is_none() { 1e-9 } else { 1e-8 };
+            assert!(error < tolerance, "{name}, {limit:?}: {error:e}");
         }
     }
 }
@@ -151,7 +153,7 @@ fn directions_that_come_to_life_are_seen() {
             let case = Case::own(circuit.with(|at| scale * own[at]), None);
             let found = case.found(case.settings.clone());
             let error = error(&found.gradients, &case.differences(1e-3));
-            assert!(error < 1e-9, "{name}, {scale:e}: {error:e}");
+            assert!(error < 1e-8, "{name}, {scale:e}: {error:e}");
             assert!(found.guarded[0] || scale > 0.0, "{name}");
         }
         let half = circuit.with(|at| if at % 2 == 0 { own[at] } else { 0.0 });
@@ -166,11 +168,16 @@ fn at_a_corner_of_a_deep_circuit_both_sides_are_taken() {
     // Bonds of products of operators would be 2^10 here.
     let mut random = Random(8);
     let circuit = brick(14, 10, &mut random).with(|_| 0.0);
-    let case = Case::own(circuit, None);
+    // Near it, so that there is something to see.
+    let others: Vec<Vec<f64>> =
+        (0..3).map(|_| circuit.parameters.iter().map(|_| 0.1 * random.next()).collect()).collect();
+    let mut case = Case::own(circuit, None);
+    case.others = encoded(group(&case.circuit, &others), &case.settings);
     let found = case.found(case.settings.clone());
-    let error = error(&found.gradients, &case.differences(1e-3));
-    assert!(found.guarded[0]);
-    assert!(error < 1e-8, "{error:e}");
+    let expected = case.differences(1e-3);
+    let error = error(&found.gradients, &expected);
+    assert!(found.guarded[0] && largest(&expected) > 1e-3);
+    assert!(error < 1e-6, "{error:e}");
 }
 
 #[test]
@@ -216,7 +223,8 @@ fn what_does_not_count_is_not_computed() {
     case.weights = vec![0.0; 3];
     assert!(case.found(case.settings.clone()).gradients.iter().all(|x| x.to_bits() == 0));
     case.weights = vec![f64::MAX; 3];
-    case.others = encoded(group(&case.circuit, &vec![case.rows[0].clone(); 3]), &case.settings);
+    let row = || case.rows[0].clone();
+    case.others = encoded(group(&case.circuit, &[row(), row(), row()]), &case.settings);
     let refused = case.job(case.settings.clone()).unwrap().execute(&Cancel::default());
     assert!(matches!(refused, Err(Error::Numerical(_))));
 }

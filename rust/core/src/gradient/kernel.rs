@@ -4,7 +4,7 @@
 //! E_i = Σ_j c_ij |⟨φ_j|ψ_i⟩|² / ⟨ψ_i|ψ_i⟩          dE_i by the parameters of row i
 //! ```
 //!
-//! The φ_j are encoded states and stand still, whatever they depend on: who differentiates a kernel of a
+//! The others `φ_j` are encoded states and stand still, whatever they depend on: who differentiates a kernel of a
 //! set with itself counts both of its sides. A row is evolved once on a tape, the sum over j becomes one
 //! cotangent of its final state, and that goes back once: so the cost is three evolutions and for each
 //! pair about four overlaps. Only one tape for each row in work is held at a time.

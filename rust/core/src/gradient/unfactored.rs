@@ -31,7 +31,20 @@ const NOTHING: f64 = 1e-13;
 pub(super) struct Unfactored<'a> {
     pub state: Mps<C64>,
     steps: Vec<Applied<'a>>,
+    /// Entries of all tensors before the steps.
+    held: usize,
 }
+
+/// The identity of two sites.
+static IDENTITY: [C64; 16] = {
+    let mut entries = [C64::ZERO; 16];
+    let mut at = 0;
+    while at < 16 {
+        entries[at] = C64::ONE;
+        at += 5;
+    }
+    entries
+};
 
 /// One step: the tensors before it, and what acted on them.
 struct Applied<'a> {
@@ -79,42 +92,58 @@ impl<'a> Unfactored<'a> {
         shared: &Shared<'_, C64>,
         bytes: usize,
     ) -> Result<Option<Self>> {
-        let mut state = program.first_state::<C64>()?;
-        let mut steps = Vec::with_capacity(tangents.len());
-        let (mut held, mut workspace) = (0, Workspace::default());
+        let mut workspace = Workspace::default();
+        let mut found = Self { state: program.first_state()?, steps: Vec::new(), held: 0 };
         for (step, tangents) in program.steps().iter().zip(tangents) {
             shared.cancel.check()?;
-            let site = step.site;
-            let width = step.gate.width();
-            let before = state.sites[site..site + width].to_vec();
-            let action = match (&step.gate, tangents) {
-                (StepGate::One(u), StepTangents::One(own)) => Action::One(u, own),
+            let (site, width) = (step.site, step.gate.width());
+            match (&step.gate, tangents) {
+                (StepGate::One(u), StepTangents::One(own)) => {
+                    found.push(site, width, Action::One(u, own));
+                }
                 (StepGate::Two(gate, _), StepTangents::Two(own)) => {
                     let factors = Factors::new(gate, own, &mut workspace)?;
-                    let bond = factors.left.len() * before[0].right;
-                    let (outer, inner) = (2 * before[0].left, 2 * before[1].right);
-                    if bond <= outer.min(inner) {
-                        Action::Pair(Box::new(factors))
-                    } else {
-                        let side = if outer <= inner { Side::Left } else { Side::Right };
-                        Action::Merged(gate, own, side)
-                    }
+                    let bond = factors.left.len() * found.state.sites[site].right;
+                    let action = match found.smaller_side(site) {
+                        (side, space) if bond > space => Action::Merged(gate, own, side),
+                        _ => Action::Pair(Box::new(factors)),
+                    };
+                    found.push(site, width, action);
                 }
                 (StepGate::Chain(operator), StepTangents::Chain(own)) => {
-                    Action::Chain(operator, own)
+                    found.push(site, width, Action::Chain(operator, own));
+                    let inner = site..site + width - 1;
+                    for at in inner.clone().chain(inner.rev()) {
+                        let (side, space) = found.smaller_side(at);
+                        if found.state.sites[at].right > space {
+                            found.push(at, 2, Action::Merged(&IDENTITY, &[], side));
+                        }
+                    }
                 }
                 _ => return Ok(None),
-            };
-            let after = action.apply(&before);
-            held += before.iter().map(|tensor| tensor.entries.len()).sum::<usize>();
+            }
+            let after = &found.state.sites[site..site + width];
             let too_large = after.iter().any(|tensor| tensor.right > LARGEST_BOND);
-            if too_large || held * size_of::<C64>() > bytes {
+            if too_large || found.held * size_of::<C64>() > bytes {
                 return Ok(None);
             }
-            state.sites.splice(site..site + width, after);
-            steps.push(Applied { site, before, action });
         }
-        Ok(Some(Self { state, steps }))
+        Ok(Some(found))
+    }
+
+    /// Applies an action to `width` sites.
+    fn push(&mut self, site: usize, width: usize, action: Action<'a>) {
+        let before = self.state.sites[site..site + width].to_vec();
+        self.held += before.iter().map(|tensor| tensor.entries.len()).sum::<usize>();
+        self.state.sites.splice(site..site + width, action.apply(&before));
+        self.steps.push(Applied { site, before, action });
+    }
+
+    /// On which side of the bond right of `site` there is less space, and how much.
+    fn smaller_side(&self, site: usize) -> (Side, usize) {
+        let (outer, inner) =
+            (2 * self.state.sites[site].left, 2 * self.state.sites[site + 1].right);
+        if outer <= inner { (Side::Left, outer) } else { (Side::Right, inner) }
     }
 
     /// Adds the derivatives that `cotangent`, one of [`state`](Self::state), says to `gradient`.
@@ -243,7 +272,7 @@ impl Factors {
             }
             let mut right = Vec::with_capacity(v.len());
             for u in &u {
-                let weight: f64 = u.iter().map(|x| x.norm_sqr()).sum();
+                let weight: f64 = u.iter().map(C64::norm_sqr).sum();
                 // w[c] = Σ_r conj(u[r]) · rest[r, c] / |u|²
                 let w: [C64; 4] = std::array::from_fn(|c| {
                     (0..4).map(|r| u[r].conj() * rest[r + 4 * c]).sum::<C64>() / weight
@@ -259,7 +288,7 @@ impl Factors {
                         row.iter_mut().zip(place).for_each(|(x, e)| *x -= share * e);
                     }
                 }
-                let norm = row.iter().map(|x| x.norm_sqr()).sum::<f64>().sqrt();
+                let norm = row.iter().map(C64::norm_sqr).sum::<f64>().sqrt();
                 if norm > NOTHING {
                     places.push(row.map(|x| x / norm));
                 }

@@ -176,14 +176,14 @@ fn rescale(entries: &mut [C64]) -> i64 {
     i64::from(power)
 }
 
-/// ⟨ψ|φ_j⟩ contracted from the left for several states, with all that came up on the way.
+/// The overlaps `⟨ψ|φ_j⟩` contracted from the left for several states, with all that came up on the way.
 struct FromLeft<'a> {
     chains: Vec<Chain<'a>>,
     /// Of each site `H[(b s), c] = Σ_a L[b a] Q[a s c]`, the states' blocks of columns side by side.
     halves: Vec<Vec<C64>>,
     /// Of each site and state: the power of two that L lacks.
     powers: Vec<Vec<i64>>,
-    /// ⟨ψ|φ_j⟩
+    /// `⟨ψ|φ_j⟩`
     values: Vec<Scaled>,
 }
 
