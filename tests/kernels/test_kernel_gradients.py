@@ -144,6 +144,37 @@ def test_where_bonds_are_cut_derivatives_are_those_of_what_is_computed():
         assert found[place] == pytest.approx((values[0] - values[1]) / (2 * step), abs=1e-7)
 
 
+def test_a_deep_circuit_at_a_corner_is_differentiated_on_both_sides():
+    # Bonds of products of operators would be too large here. Beside the corner, directions have weights
+    # of 1e-14, which rounding reaches.
+    wires, layers = 14, 10
+    pairs = [*range(0, wires - 1, 2), *range(1, wires - 1, 2)]
+
+    def deep(x, angles):
+        for layer in range(layers):
+            for wire in range(wires):
+                qml.RY(angles[layer, wire, 0] + x[wire], wires=wire)
+                qml.RZ(angles[layer, wire, 1], wires=wire)
+            for wire in pairs:
+                qml.IsingXX(angles[layer, wire, 2] + x[wire], wires=[wire, wire + 1])
+
+    kernel = FidelityKernel(deep, wires, cutoff=0)
+    rng = np.random.default_rng(3)
+    rows, others = np.zeros((1, wires)), 0.1 * rng.uniform(-1, 1, (3, wires))
+    angles, weights = np.zeros((layers, wires, 3)), rng.normal(size=(1, 3))
+    found = kernel.vjp(rows, weights, others, params=angles)[1]
+    assert abs(found).max() > 1e-3
+    step = 1e-3
+    for place in [(0, 0, 0), (3, 4, 2), (5, 5, 2), (9, 7, 1)]:
+        values = []
+        for shift in (2, 1, -1, -2):
+            moved = angles.copy()
+            moved[place] += shift * step
+            values.append((weights * kernel.matrix(rows, others, params=moved)).sum())
+        slope = (8 * (values[1] - values[2]) - (values[0] - values[3])) / (12 * step)
+        assert found[place] == pytest.approx(slope, abs=1e-7)
+
+
 def test_threads_change_no_bit():
     weights = RNG.normal(size=(5, 3))
     one, two = (

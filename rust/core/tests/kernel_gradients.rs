@@ -164,23 +164,6 @@ fn directions_that_come_to_life_are_seen() {
 }
 
 #[test]
-fn at_a_corner_of_a_deep_circuit_both_sides_are_taken() {
-    // Bonds of products of operators would be 2^10 here.
-    let mut random = Random(8);
-    let circuit = brick(14, 10, &mut random).with(|_| 0.0);
-    // Near it, so that there is something to see.
-    let others: Vec<Vec<f64>> =
-        (0..3).map(|_| circuit.parameters.iter().map(|_| 0.1 * random.next()).collect()).collect();
-    let mut case = Case::own(circuit, None);
-    case.others = encoded(group(&case.circuit, &others), &case.settings);
-    let found = case.found(case.settings.clone());
-    let expected = case.differences(1e-3);
-    let error = error(&found.gradients, &expected) * largest(&expected);
-    assert!(found.guarded[0] && largest(&expected) > 1e-4);
-    assert!(error < 1e-8, "{error:e}");
-}
-
-#[test]
 fn neither_threads_nor_checkpoints_change_a_bit() {
     let mut random = Random(13);
     let circuit = brick(10, 5, &mut random);
