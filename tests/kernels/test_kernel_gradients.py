@@ -146,8 +146,7 @@ def test_where_bonds_are_cut_derivatives_are_those_of_what_is_computed():
 
 def test_a_deep_circuit_at_a_corner_is_differentiated_on_both_sides():
     # Bonds of products of operators would be too large here. Beside the corner, directions have
-    # weights
-    # of 1e-14, which rounding reaches.
+    # weights of 1e-14, which rounding reaches.
     wires, layers = 14, 10
     pairs = [*range(0, wires - 1, 2), *range(1, wires - 1, 2)]
 

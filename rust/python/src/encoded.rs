@@ -212,6 +212,9 @@ pub fn log_overlaps(
     Ok(array.into_pyarray(py).unbind())
 }
 
+/// Derivatives of all rows; which were guarded; how many states each kept to evolve again from.
+type RowGradients = (Py<PyArray2<f64>>, Vec<bool>, Vec<usize>);
+
 /// Derivatives of weighted fidelities with encoded states by the parameters of every row.
 #[pyfunction]
 #[allow(clippy::needless_pass_by_value)] // what pyo3 extracts an array into
@@ -222,7 +225,7 @@ pub fn kernel_gradients(
     weights: PyReadonlyArray2<'_, f64>,
     differentiated: PyReadonlyArray2<'_, bool>,
     settings: &Bound<'_, PyAny>,
-) -> PyResult<(Py<PyArray2<f64>>, Vec<bool>, Vec<usize>)> {
+) -> PyResult<RowGradients> {
     let settings = input::settings(settings)?.map_err(|error| to_python(py, &error))?;
     let group = input::group(group)?.map_err(|error| to_python(py, &error))?;
     let others = others.get().0.clone();
