@@ -14,6 +14,7 @@ __all__ = [
     "differentiate",
     "encode",
     "gate_table",
+    "kernel_gradients",
     "log_overlaps",
     "overlap",
     "plan_cache_info",
@@ -320,4 +321,18 @@ def log_overlaps(
 
     Without ket, bra with itself: half the work, symmetric, zeros on the diagonal. An entry depends
     on its two states alone, whatever else is asked and on however many threads.
+    """
+
+def kernel_gradients(
+    group: _Group,
+    others: EncodedStates,
+    weights: NDArray[np.float64],
+    differentiated: NDArray[np.bool_],
+    settings: _Settings,
+) -> tuple[NDArray[np.float64], list[bool], list[int]]:
+    """``d/d parameters of row i`` of ``sum_j weights[i, j] |<psi_i|others_j>|^2``, the others standing still.
+
+    weights (rows, others), differentiated and the result (rows, parameters); then whether a row was
+    differentiated on both sides of a corner, and how many states it kept to evolve again from. Always in
+    double precision and without sweeps. Releases the GIL; Ctrl-C stops it.
     """

@@ -395,26 +395,6 @@ def test_pennylanes_own_kernel_matrix_agrees():
     np.testing.assert_allclose(found, FidelityKernel(zz_map, WIRES)(X, Y), atol=1e-9)
 
 
-@pytest.mark.parametrize("framework", ["autograd", "torch", "jax"])
-def test_derivatives_are_refused_and_never_zero_in_silence(framework):
-    kernel = FidelityKernel(trained, WIRES)
-
-    def total(angles):
-        return kernel.matrix(X, params=(angles, 1.0)).sum()
-
-    angles = np.linspace(0.1, 0.5, WIRES)
-    if framework == "autograd":
-        slopes, given = qml.grad(total), qml.numpy.array(angles, requires_grad=True)
-    elif framework == "torch":
-        torch = pytest.importorskip("torch")
-        slopes, given = total, torch.tensor(angles, requires_grad=True)
-    else:
-        jax = pytest.importorskip("jax")
-        slopes, given = jax.grad(total), jax.numpy.asarray(angles)
-    with pytest.raises(bondline.UnsupportedError, match="no derivatives"):
-        slopes(given)
-
-
 def test_a_checkpoint_is_resumed_and_never_mixed(tmp_path):
     kernel = FidelityKernel(zz_map, WIRES)
     first = kernel.matrix(X, checkpoint=tmp_path / "run", progress=False)

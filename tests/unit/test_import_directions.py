@@ -124,8 +124,9 @@ RUST_ALLOWED = {
     "values": BASE | {"circuit", "mps", "request", "rng"},
     "row": BASE | {"coherence", "mps", "prepared", "program", "report", "result", "values"},
     "gradient": BASE
-    | {"circuit", "group", "ieee", "linalg", "local_operator", "memory", "mps", "plan_cache"}
-    | {"prepared", "program", "result", "rng", "row", "run", "values"},
+    | {"circuit", "group", "ieee", "linalg", "local_operator", "memory", "mps", "overlaps"}
+    | {"operator", "plan_cache", "prepared", "program", "report", "request", "result", "rng"}
+    | {"row", "run", "values"},
     "overlaps": BASE
     | {"group", "ieee", "linalg", "mps", "plan_cache", "pool", "request", "result", "row", "run"},
     "histories": BASE

@@ -274,23 +274,90 @@ class Formula:
         >>> recorder.formula(sine).pull(np.array([0.0]), np.array([1.0, 2.0, 3.0]))
         array([6.])
         """
-        total = len(self.constants)
-        weights: Real = np.bincount(self.results.ravel(), cotangents.ravel(), total).astype(float)
+        return self._pulled(inputs, cotangents.reshape(-1))
+
+    def pull_of_rows(self, inputs: Real, cotangents: Real) -> Real:
+        """Return what :meth:`pull` returns, of many rows of inputs at once.
+
+        Parameters
+        ----------
+        inputs : ndarray of float64, shape (rows, inputs)
+        cotangents : ndarray of float64, shape (rows, *shape of ``results``)
+
+        Returns
+        -------
+        ndarray of float64, shape (rows, inputs)
+
+        Examples
+        --------
+        >>> recorder = Recorder(1)
+        >>> sine = recorder.apply("sin", np.zeros(1, dtype=np.intp))
+        >>> recorder.formula(sine).pull_of_rows(np.zeros((2, 1)), np.array([[1.0], [2.0]]))
+        array([[1.],
+               [2.]])
+        """
+        return self._pulled(inputs.T, cotangents.reshape(len(inputs), -1).T).T
+
+    def along(self, inputs: Real, direction: Real) -> Real:
+        """Return the derivative of the numbers along a direction of the inputs, for many rows.
+
+        Parameters
+        ----------
+        inputs : ndarray of float64, shape (rows, inputs)
+        direction : ndarray of float64, shape (inputs,)
+
+        Returns
+        -------
+        ndarray of float64, shape (rows, *shape of ``results``)
+
+        Examples
+        --------
+        >>> recorder = Recorder(1)
+        >>> sine = recorder.apply("sin", np.zeros(1, dtype=np.intp))
+        >>> recorder.formula(sine).along(np.zeros((1, 1)), np.array([3.0]))
+        array([[3.]])
+        """
+        pool = self.pool(inputs.T)
+        moved = np.zeros(pool.shape)
+        moved[: self.inputs] = direction[:, None]
+        with np.errstate(all="ignore"):
+            for step in self.steps:
+                value = pool[step.results]
+                operands = [pool[part] for part in step.operands]
+                for part, derivative in zip(
+                    step.operands, ELEMENTARY[step.function].derivatives, strict=True
+                ):
+                    own = moved[part]
+                    slope = own * derivative(value, *operands)
+                    moved[step.results] += np.where(own == 0.0, 0.0, slope)
+        return np.moveaxis(moved[self.results], -1, 0)
+
+    def _pulled(self, inputs: Real, cotangents: Real) -> Real:
+        """Carry weights from results of steps to their operands, the last step first.
+
+        All arrays are (numbers,) or (numbers, rows).
+        """
+        shape = (len(self.constants), *inputs.shape[1:])
+        weights = _gathered(self.results.ravel(), cotangents, shape)
         if self.steps:
             pool = self.pool(inputs)
             with np.errstate(all="ignore"):
-                self._through(weights, pool)
+                for step in reversed(self.steps):
+                    own = weights[step.results]
+                    operands: Sequence[Real] = [pool[part] for part in step.operands]
+                    value = pool[step.results]
+                    for part, derivative in zip(
+                        step.operands, ELEMENTARY[step.function].derivatives, strict=True
+                    ):
+                        slope = own * derivative(value, *operands)
+                        # A number of weight zero has no share, however steep the function is there.
+                        weights += _gathered(part, np.where(own == 0.0, 0.0, slope), shape)
         return weights[: self.inputs]
 
-    def _through(self, weights: Real, pool: Real) -> None:
-        """Carry weights from results of steps to their operands, the last step first."""
-        for step in reversed(self.steps):
-            own = weights[step.results]
-            operands: Sequence[Real] = [pool[part] for part in step.operands]
-            value = pool[step.results]
-            for part, derivative in zip(
-                step.operands, ELEMENTARY[step.function].derivatives, strict=True
-            ):
-                slope = own * derivative(value, *operands)
-                # A number of weight zero has no share, however steep the function is there.
-                weights += np.bincount(part, np.where(own == 0.0, 0.0, slope), len(weights))
+
+def _gathered(places: Registers, weights: Real, shape: tuple[int, ...]) -> Real:
+    """Add up weights, (numbers,) or (numbers, rows), by the registers that they belong to."""
+    if len(shape) > 1:
+        places = (places[:, None] * shape[1] + np.arange(shape[1])).ravel()
+    found = np.bincount(places, weights.ravel(), int(np.prod(shape)))
+    return found.astype(np.float64, copy=False).reshape(shape)

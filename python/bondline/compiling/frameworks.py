@@ -126,8 +126,10 @@ defvjp_argnums(_boxed, _boxed_vjp)
 def by_torch(running: Running, numbers: Sequence[Any], *, product: bool, now: bool) -> list[Any]:
     """Run a circuit of whose arguments torch records a derivative; see :func:`by_autograd`."""
     torch = sys.modules["torch"]
-    tensors = [
-        number if isinstance(number, torch.Tensor) else torch.as_tensor(plain(number))
+    tensors = [  # torch would round plain numbers to single precision
+        number
+        if isinstance(number, torch.Tensor)
+        else torch.as_tensor(plain(number), dtype=torch.float64)
         for number in numbers
     ]
     like = next(number for number in tensors if number.requires_grad)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bondline import _core
 from bondline.circuits.group import Group
 from bondline.circuits.lowered import Circuit
-from bondline.config import MpsConfig
+from bondline.config import EngineSettings, MpsConfig
 from bondline.errors import InternalError, LowFidelityError, LowFidelityWarning
 from bondline.kernels.feature_map import FeatureMap
 from bondline.kernels.fingerprint import digest
@@ -44,11 +44,15 @@ class Encoder:
     def __post_init__(self) -> None:
         self.maker = CircuitMaker(self.map)
 
-    def encoding(self, rows: Rows, params: Sequence[Any]) -> Encoding:
+    def encoding(
+        self, rows: Rows, params: Sequence[Any], *, differentiable: bool = False
+    ) -> Encoding:
         """Return the encoding of a data set, nothing of which is evolved yet."""
         circuits = self.maker.circuits(rows, params)
         device = self.map.device
-        return Encoding(circuits, device.config, tuple(device.wires), self._given)
+        return Encoding(
+            circuits, device.config, tuple(device.wires), self._given, differentiable=differentiable
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ class Encoding:
     wires : tuple of hashable
     wire_of_site : tuple of int or None
         Order of the sites, the same in all states; None before the first.
+    differentiable : bool
+        Whether the states are those that derivatives are taken of: see :meth:`settings`.
     """
 
     circuits: RowCircuits
@@ -80,8 +86,16 @@ class Encoding:
     wires: tuple[Any, ...]
     _given: GivenOnce
     wire_of_site: tuple[int, ...] | None = None
+    differentiable: bool = False
     _figures: list[_Figures] = field(default_factory=list)
     _structures: set[str] = field(default_factory=set)
+
+    def settings(self) -> EngineSettings:
+        """Return what the engine is told; derivatives are of another program than values alone."""
+        if not self.differentiable:
+            return self.config.engine_settings()
+        found = self.config.engine_settings(differentiable=True, derivatives=True)
+        return replace(found, single_precision=False)
 
     def states(self, start: int, stop: int, budget: int | None = None) -> Any:
         """Return the states of some rows.
@@ -136,11 +150,11 @@ class Encoding:
 
     def _largest(self) -> float:
         """Bytes of the largest state that the settings allow."""
-        bond = self.config.engine_settings().max_bond_dim
+        bond = self.settings().max_bond_dim
         return math.inf if bond is None else 32.0 * len(self.wires) * bond**2
 
     def _encoded(self, group: Group) -> tuple[_core.EncodedStates, _core.GroupResult]:
-        settings = self.config.engine_settings()
+        settings = self.settings()
         states, result = _core.encode(group, settings)
         order = tuple(result.wire_of_site.tolist())
         if self.circuits.reason is not None and order != tuple(range(len(order))):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bondline.errors import InputError
+from bondline.compiling.arguments import plain
+from bondline.errors import InputError, UnsupportedError
 from bondline.kernels.data import as_rows
 from bondline.kernels.encoded_set import EncodedSet
 from bondline.kernels.fingerprint import digest
+from bondline.kernels.gradient import Differentiable, in_containers
 from bondline.kernels.kernel import MapKernel
 from bondline.kernels.side import Side, encoded_set
 from bondline.kernels.tiles import memory_budget, overlap_matrix
+from bondline.kernels.tracing import is_differentiated, traced_matrix
 
 
 class FidelityKernel(MapKernel):
@@ -92,7 +95,7 @@ class FidelityKernel(MapKernel):
         """
         rows = as_rows(X, "X")
         budget = memory_budget((0, 0), self.config.memory_limit)
-        return encoded_set(self._encoder, rows, self._given(params), budget)
+        return encoded_set(self._encoder, rows, self._given(params, "An encoded set"), budget)
 
     def log_matrix(
         self, X: Any, Y: Any = None, *, params: Any = None, **run: Any
@@ -120,14 +123,7 @@ class FidelityKernel(MapKernel):
             If data are not finite, empty or of different widths, the feature map does what it may
             not, or an encoded set belongs to another feature map or other settings.
         """
-        features = None
-        if not isinstance(X, EncodedSet):
-            X = as_rows(X, "X")
-            features = X.shape[1]
-        if Y is not None and Y is not X and not isinstance(Y, EncodedSet):
-            Y = as_rows(Y, "Y", features)
-            if not isinstance(X, EncodedSet) and np.array_equal(X, Y):
-                Y = None
+        X, Y = self._pair(X, Y)
         unknown = sorted(set(run) - {"checkpoint", "executor", "progress"})
         if unknown:
             raise TypeError(
@@ -135,7 +131,7 @@ class FidelityKernel(MapKernel):
             )
         other = X if Y is None else Y
         budget = memory_budget((len(X), len(other)), self.config.memory_limit)
-        given = self._given(params)
+        given = self._given(params, "log_matrix")
         if other is X:
             return self._overlaps(self._side(X, given, budget), None, run)
         bra, ket = (self._side(rows, given, budget // 2) for rows in (X, other))
@@ -164,9 +160,108 @@ class FidelityKernel(MapKernel):
         Notes
         -----
         Values below 1e-308 underflow to zero; :meth:`log_matrix` has them.
+
+        Inside of a function that autograd, torch or JAX differentiates by the parameters, it
+        returns an array of theirs; see :meth:`vjp`.
         """
+        if is_differentiated(self._chosen(params)):
+            return cast(
+                "NDArray[np.float64]", traced_matrix(self._differentiable(X, Y, params, run))
+            )
         found = self.log_matrix(X, Y, params=params, **run)
         return np.exp(found, out=found)  # a matrix may be what fills the memory
+
+    def vjp(
+        self, X: Any, cotangents: Any, Y: Any = None, *, params: Any = None
+    ) -> tuple[NDArray[np.float64], Any]:
+        r"""Return the kernel matrix, and the derivative of a function of it by the parameters.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, features)
+        cotangents : array_like of shape (n, m), or callable
+            The derivatives :math:`c_{ij}` of the function by the entries of the matrix; or what
+            computes them from the matrix.
+        Y : array_like, shape (m, features), optional
+            ``X`` by default: then both sides of an entry move with the parameters.
+        params : object, optional
+            In place of the kernel's own.
+
+        Returns
+        -------
+        matrix : ndarray of float64, shape (n, m)
+        gradient : object
+            :math:`\sum_{ij} c_{ij}\,\partial K_{ij}` by each parameter, in the containers of
+            ``params``; None for what is no real number.
+
+        Raises
+        ------
+        UnsupportedError
+            If the map is not recorded once, see :attr:`EncodingReport.encoding`.
+        ResourceError
+            If the states of all rows do not fit ``memory_limit``.
+
+        Notes
+        -----
+        Always in double precision, and of one program: states are not re-canonicalised on the way,
+        so that where much is truncated the matrix differs from that of :meth:`matrix`.
+
+        Examples
+        --------
+        >>> import pennylane as qml
+        >>> kernel = FidelityKernel(lambda x, w: qml.RY(w * x[0], 0), 1)
+        >>> matrix, gradient = kernel.vjp([[0.0], [1.0]], np.ones((2, 2)), params=0.5)
+        >>> matrix.round(6)[0, 1], gradient.round(6)
+        (np.float64(0.938791), np.float64(-0.479426))
+        """
+        chosen = self._given(params, "vjp")
+        found = self._differentiable(X, Y, chosen, {})
+        numbers = [np.asarray(plain(number)) for number in found.numbers()]
+        matrix = found.matrix(numbers)
+        weights = np.asarray(cotangents(matrix.copy()) if callable(cotangents) else cotangents)
+        if weights.shape != matrix.shape or weights.dtype.kind not in "fiu":
+            raise InputError(
+                f"cotangents must be real numbers of shape {matrix.shape}, one for each entry of "
+                f"the matrix, got {weights.dtype} of shape {weights.shape}."
+            )
+        if not np.isfinite(weights).all():
+            raise InputError("cotangents has entries that are not finite.")
+        if not numbers:
+            raise InputError(
+                "The feature map has no trainable parameters here: give params that hold real "
+                "numbers."
+            )
+        gradient = in_containers(chosen, found.pull(numbers, weights))
+        single = not isinstance(self.params if params is None else params, tuple)
+        return matrix, gradient[0] if single and gradient else gradient
+
+    def _differentiable(self, X: Any, Y: Any, params: Any, run: dict[str, Any]) -> Differentiable:
+        if run:
+            raise UnsupportedError(
+                f"{', '.join(sorted(run))}: a kernel matrix that is differentiated is computed at "
+                "once, in this process. Leave these arguments out."
+            )
+        if isinstance(X, EncodedSet) or isinstance(Y, EncodedSet):
+            raise UnsupportedError(
+                "The states of an encoded set do not depend on parameters any more. Differentiate "
+                "the matrix of the rows themselves."
+            )
+        rows, others = self._pair(X, Y)
+        shape = len(rows), len(rows if others is None else others)
+        budget = memory_budget(shape, self.config.memory_limit)
+        return Differentiable(self._encoder, rows, others, self._chosen(params), budget)
+
+    def _pair(self, X: Any, Y: Any) -> tuple[Any, Any]:
+        """Return the rows of both sides; None for a second one that is the first."""
+        features = None
+        if not isinstance(X, EncodedSet):
+            X = as_rows(X, "X")
+            features = X.shape[1]
+        if Y is not None and Y is not X and not isinstance(Y, EncodedSet):
+            Y = as_rows(Y, "Y", features)
+            if not isinstance(X, EncodedSet) and np.array_equal(X, Y):
+                Y = None
+        return X, None if Y is X else Y
 
     def __call__(self, X: Any, Y: Any = None) -> NDArray[np.float64]:
         """Return the kernel matrix, as scikit-learn calls kernels."""

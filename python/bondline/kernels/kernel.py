@@ -7,15 +7,13 @@ from typing import Any, Final, Self
 
 import numpy as np
 import pennylane as qml
-from pennylane.pytrees import flatten
 
-from bondline.compiling.arguments import is_tracer
 from bondline.config import MpsConfig
-from bondline.devices.derivatives import differentiated
 from bondline.devices.mps import BondlineMPS
 from bondline.errors import InputError, UnsupportedError
 from bondline.kernels.encoding import Encoder
 from bondline.kernels.feature_map import FeatureMap
+from bondline.kernels.tracing import is_differentiated
 
 DEFAULTS = MpsConfig().keywords()
 _SHARED: Final = ("feature_map", "wires", "params", "entanglers")
@@ -104,16 +102,20 @@ class MapKernel:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
 
-    def _given(self, params: Any) -> tuple[Any, ...]:
+    def _chosen(self, params: Any) -> tuple[Any, ...]:
+        """Return the arguments of the map behind the row, as they were given."""
         chosen = self.params if params is None else params
         if chosen is None:
             return ()
-        found = chosen if isinstance(chosen, tuple) else (chosen,)
+        return chosen if isinstance(chosen, tuple) else (chosen,)
+
+    def _given(self, params: Any, what: str) -> tuple[Any, ...]:
+        """Return them where no derivative goes through."""
+        found = self._chosen(params)
         # Values without their derivative would be trained on in silence.
-        if any(is_tracer(leaf) or differentiated(leaf) for leaf in flatten(found)[0]):
+        if is_differentiated(found):
             raise UnsupportedError(
-                f"{type(self).__name__} has no derivatives by its parameters yet, and one of "
-                "params is being differentiated. Detach it, or differentiate the overlap of two "
-                "rows by a QNode on bondline.mps."
+                f"{what} has no derivatives by the parameters of the map, and one of params is "
+                "being differentiated. Detach it, or differentiate FidelityKernel.matrix of rows."
             )
         return found

@@ -86,7 +86,7 @@ class ProjectedKernel(MapKernel):
             tuple(range(start, start + self.locality)) for start in range(count - self.locality + 1)
         ]
         requests = replace(TENSORS, tensors=False, densities=tuple(places))
-        circuits = self._encoder.maker.circuits(rows, self._given(params))
+        circuits = self._encoder.maker.circuits(rows, self._given(params, "ProjectedKernel"))
         found = np.empty((len(rows), len(places) * 4**self.locality))
         for group, own in circuits.groups(0, len(rows)):
             (result,) = _core.run(

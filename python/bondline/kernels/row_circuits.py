@@ -43,12 +43,15 @@ class RowCircuits:
     mark : Fingerprint
     groups : callable
         ``groups(start, stop)`` yields groups of these rows, and which rows each holds.
+    captured : Captured or None
+        How the angles follow from features and parameters, if that was recorded.
     """
 
     rows: int
     reason: str | None
     mark: Fingerprint
     groups: Callable[[int, int], Iterator[Block]]
+    captured: Captured | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -73,7 +76,7 @@ class CircuitMaker:
             if self._agrees(captured, rows[chosen], params, own):
                 mark = self._fingerprint(_formula_digest(captured), rows.shape[1], params)
                 recorded = partial(self._recorded, captured, rows, params)
-                return RowCircuits(len(rows), None, mark, recorded)
+                return RowCircuits(len(rows), None, mark, recorded, captured)
             captured = "its circuit differs from the recorded one"
         if not _same(own, self.map.lowered(rows[chosen], params)):
             raise InputError(
@@ -120,9 +123,7 @@ class CircuitMaker:
             yield self._group(captured, rows[start:stop], params), np.arange(start, stop)
 
     def _group(self, captured: Captured, rows: Rows, params: Sequence[Any]) -> Group:
-        rest = joined(_numbers(captured, params))
-        inputs = np.concatenate([rows, np.broadcast_to(rest, (len(rows), len(rest)))], axis=1)
-        parameters = captured.formula.of_rows(inputs)[:, 0]
+        parameters = captured.formula.of_rows(inputs_of(captured, rows, params))[:, 0]
         if not np.isfinite(parameters).all():
             row = int(np.argwhere(~np.isfinite(parameters))[0][0])
             raise InputError(f"The feature map makes an angle of row {row} that is not finite.")
@@ -169,6 +170,12 @@ class CircuitMaker:
             features,
             settings_of(device.config),
         )
+
+
+def inputs_of(captured: Captured, rows: Rows, params: Sequence[Any]) -> Rows:
+    """Return what the angles of some rows follow from: features, and the parameters behind them."""
+    rest = joined(_numbers(captured, params))
+    return np.concatenate([rows, np.broadcast_to(rest, (len(rows), len(rest)))], axis=1)
 
 
 def _numbers(captured: Captured, params: Sequence[Any]) -> list[Any]:

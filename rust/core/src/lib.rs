@@ -92,7 +92,10 @@ mod values;
 pub use cancel::Cancel;
 pub use circuit::Ordering;
 pub use error::{Error, Result};
-pub use gradient::{Derivatives, GradientJob, GradientMethod, GroupGradient, Outputs};
+pub use gradient::{
+    Derivatives, GradientJob, GradientMethod, GroupGradient, KernelGradient, KernelGradientJob,
+    Outputs,
+};
 pub use group::{Group, LoadedState, Precision, Settings};
 pub use guard::{guarded, panics_are_caught};
 pub use linalg::Method;

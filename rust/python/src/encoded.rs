@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bondline::{C32, C64, EncodeJob, EncodedState, Entries, Error, guarded};
+use bondline::{C32, C64, EncodeJob, EncodedState, Entries, Error, KernelGradientJob, guarded};
 use numpy::ndarray::{Array2, Array3};
 use numpy::{IntoPyArray, PyArray2, PyArray3, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::{PyIndexError, PyValueError};
@@ -226,4 +226,34 @@ pub fn log_overlaps(
     let array = Array2::from_shape_vec(shape, entries);
     let array = array.map_err(|cause| PyValueError::new_err(cause.to_string()))?;
     Ok(array.into_pyarray(py).unbind())
+}
+
+/// Derivatives of all rows; which were guarded; how many states each kept to evolve again from.
+type RowGradients = (Py<PyArray2<f64>>, Vec<bool>, Vec<usize>);
+
+/// Derivatives of weighted fidelities with encoded states by the parameters of every row.
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value)] // what pyo3 extracts an array into
+pub fn kernel_gradients(
+    py: Python<'_>,
+    group: &Bound<'_, PyAny>,
+    others: &Bound<'_, EncodedStates>,
+    weights: PyReadonlyArray2<'_, f64>,
+    differentiated: PyReadonlyArray2<'_, bool>,
+    settings: &Bound<'_, PyAny>,
+) -> PyResult<RowGradients> {
+    let settings = input::settings(settings)?.map_err(|error| to_python(py, &error))?;
+    let group = input::group(group)?.map_err(|error| to_python(py, &error))?;
+    let others = others.get().0.clone();
+    let weights: Vec<f64> = weights.as_array().iter().copied().collect();
+    let differentiated: Vec<bool> = differentiated.as_array().iter().copied().collect();
+    let shape = (group.rows, group.structure.n_parameters());
+    let prepare =
+        || KernelGradientJob::prepare(group, others, weights, differentiated, settings, &PLANS);
+    let job = py.detach(|| guarded(prepare)).map_err(|error| to_python(py, &error))?;
+    let small = job.is_small();
+    let found = finished(py, small, move |cancel| job.execute(cancel))?;
+    let gradients = Array2::from_shape_vec(shape, found.gradients);
+    let gradients = gradients.map_err(|cause| PyValueError::new_err(cause.to_string()))?;
+    Ok((gradients.into_pyarray(py).unbind(), found.guarded, found.checkpoints))
 }

@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     #[pymodule_export]
-    use crate::encoded::{EncodedStates, encode, log_overlaps};
+    use crate::encoded::{EncodedStates, encode, kernel_gradients, log_overlaps};
     #[pymodule_export]
     use crate::output::{GroupGradient, GroupResult};
     #[pymodule_export]

@@ -12,10 +12,12 @@
 //! derivative is taken a little beside it, on both sides, and averaged ([`GUARD`]).
 
 mod densities;
+mod kernel;
 mod outputs;
 mod reader;
 mod taped;
 mod two_state;
+mod unfactored;
 
 use std::time::Instant;
 
@@ -36,6 +38,7 @@ use crate::run::{GroupResult, Job, SMALL_JOB};
 use crate::scalar::C64;
 use crate::values::{FewWire, Values};
 
+pub use kernel::{KernelGradient, KernelGradientJob};
 pub use outputs::Outputs;
 
 /// How derivatives are taken.
@@ -271,24 +274,11 @@ impl Task<'_> {
     }
 
     /// The mean of the derivatives on both sides of a corner; `None` if they disagree.
-    ///
-    /// Equal parameters move alike, so that what they have in common, a symmetry or an identity, stays.
     fn beside_corner(&self) -> Result<Option<Gradients>> {
         let own = self.row.prepared.group.parameters(self.row.index);
-        let shift = |side: f64| -> Vec<f64> {
-            let pairs = own.iter().zip(&self.outputs.differentiated);
-            pairs
-                .map(|(x, moves)| if *moves { x + side * sign_of(*x) * GUARD } else { *x })
-                .collect()
-        };
-        let mut mean = self.at(&shift(1.0), LEAST_CUTOFF, Self::adjoint)?;
-        let other = self.at(&shift(-1.0), LEAST_CUTOFF, Self::adjoint)?;
-        let mut agree = true;
-        for (one, two) in mean.iter_mut().flatten().zip(other.iter().flatten()) {
-            agree &= (*one - two).abs() <= AGREEMENT * (1.0 + one.abs());
-            *one = 0.5 * (*one + two);
-        }
-        Ok(agree.then_some(mean))
+        beside(own, &self.outputs.differentiated, |there| {
+            self.at(there, LEAST_CUTOFF, Self::adjoint)
+        })
     }
 
     /// The derivatives at other parameters.
@@ -306,6 +296,29 @@ impl Task<'_> {
             Reader::new(&evolved.state, values_of(row), &found, outputs, row.shared.cancel)?;
         take(self, &taped, &evolved.state, &reader)
     }
+}
+
+/// The mean of what `take` finds a little beside `own` parameters, on both sides of the corner there; `None` if
+/// both disagree.
+///
+/// Equal parameters move alike, so that what they have in common, a symmetry or an identity, stays.
+fn beside(
+    own: &[f64],
+    differentiated: &[bool],
+    take: impl Fn(&[f64]) -> Result<Gradients>,
+) -> Result<Option<Gradients>> {
+    let shift = |side: f64| -> Vec<f64> {
+        let pairs = own.iter().zip(differentiated);
+        pairs.map(|(x, moves)| if *moves { x + side * sign_of(*x) * GUARD } else { *x }).collect()
+    };
+    let mut mean = take(&shift(1.0))?;
+    let other = take(&shift(-1.0))?;
+    let mut agree = true;
+    for (one, two) in mean.iter_mut().flatten().zip(other.iter().flatten()) {
+        agree &= (*one - two).abs() <= AGREEMENT * (1.0 + one.abs());
+        *one = 0.5 * (*one + two);
+    }
+    Ok(agree.then_some(mean))
 }
 
 /// 1 or -1, the same for equal parameters and for opposite ones.

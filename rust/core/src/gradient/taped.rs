@@ -53,6 +53,11 @@ impl<'a> Taped<'a> {
         Ok((Self { program, tangents, tape, cutoff, shared }, evolved))
     }
 
+    /// The circuit and the derivatives of its steps.
+    pub fn program(&self) -> (&Program, &[StepTangents]) {
+        (&self.program, &self.tangents)
+    }
+
     /// Factor of the whole state.
     pub fn phase(&self) -> C64 {
         self.program.phase
@@ -131,8 +136,12 @@ impl<'a> Taped<'a> {
         Ok(gradients)
     }
 
-    /// Through all steps, from the last stretch of records to the first.
-    fn back(
+    /// Brings `cotangents` of `last` back through all steps, from the last stretch of records to the first,
+    /// and adds the derivatives to `gradients`.
+    ///
+    /// # Errors
+    /// Those of [`pull_back`].
+    pub fn back(
         &self,
         last: &Mps<C64>,
         cotangents: &mut [Cotangent],

@@ -7,4 +7,5 @@ mod states;
 
 pub use encode::{EncodeJob, Encoded};
 pub use pairs::log_overlaps;
+pub(crate) use states::InDouble;
 pub use states::{EncodedState, EncodedStates, Entries};

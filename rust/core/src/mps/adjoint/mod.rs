@@ -20,6 +20,7 @@ mod chain;
 mod cut;
 mod letter_sums;
 mod operator_sum;
+mod overlaps;
 mod pairs;
 mod sums;
 #[cfg(test)]
@@ -33,6 +34,7 @@ mod words;
 
 pub(crate) use backward::{Differentiable, TangentGate, pull_back};
 pub(crate) use operator_sum::times_sum;
+pub(crate) use overlaps::{PackedState, fidelity_cotangent};
 pub(crate) use two_state::SecondState;
 pub(crate) use variance::{VarianceCotangent, variance_cotangent};
 pub(crate) use words::word_cotangent;
