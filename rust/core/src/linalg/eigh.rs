@@ -14,7 +14,7 @@ use faer::prelude::default;
 use faer::traits::RealField;
 use faer::{Auto, Conj, Mat, Par, Spec};
 
-use super::{Workspace, adjoint_times, keeps_lengths, matrix, matrix_mut, probe};
+use super::{Workspace, adjoint_times, keeps_length, matrix, matrix_mut, probe};
 use crate::scalar::{Double, Scalar};
 
 /// A relative residual above this is a failed factorization, not rounding.
@@ -122,47 +122,50 @@ fn parameters<R: RealField>() -> Spec<SelfAdjointEvdParams, R> {
 /// Random checks in O(n²): for one fixed random x and y, `vᴴ(A x) = m vᴴx` for every pair (m, v),
 /// `|Σ y_k v_k|² = Σ |y_k|²` (two equal vectors would pass the first), and the trace.
 struct ResidualCheck<W> {
-    /// x.
-    probe: Vec<W>,
-    /// `A x`, taken before `A` is overwritten.
-    image: Vec<W>,
+    /// `A x`, taken before `A` is overwritten, and x.
+    image_and_probe: Vec<W>,
     trace: f64,
 }
 
 impl<W: Double> ResidualCheck<W> {
     fn prepare(a: &[W], n: usize) -> Self {
-        let probe: Vec<W> = (0..n).map(probe).collect();
-        let mut image = vec![W::ZERO; n];
+        let mut image_and_probe = vec![W::ZERO; 2 * n];
+        let (image, x) = image_and_probe.split_at_mut(n);
+        x.iter_mut().enumerate().for_each(|(at, x)| *x = probe(at));
         let mut trace = 0.0;
         for col in 0..n {
             let column = &a[col * n..(col + 1) * n];
             trace += column[col].re();
-            image[col] += probe[col].scale(column[col].re());
+            image[col] += x[col].scale(column[col].re());
             let mut above = W::ZERO;
             for row in col + 1..n {
-                image[row] += column[row] * probe[col];
-                above += column[row].conj() * probe[row];
+                image[row] += column[row] * x[col];
+                above += column[row].conj() * x[row];
             }
             image[col] += above;
         }
-        Self { probe, image, trace }
+        Self { image_and_probe, trace }
     }
 
     fn passes(&self, values: &[f64], vectors: &[W]) -> bool {
-        let n = self.image.len();
+        let n = self.image_and_probe.len() / 2;
         let kept = vectors.len() / n;
         let vectors = matrix(vectors, n, kept);
         let size = values.iter().fold(0.0_f64, |largest, m| largest.max(m.abs()));
         let scale = size * (n as f64).sqrt();
         let traces_agree = (values.iter().sum::<f64>() - self.trace).abs() <= TOLERANCE * scale;
-        // Vᴴ A x and Vᴴ x
-        let (mut image, mut plain) = (vec![W::ZERO; kept], vec![W::ZERO; kept]);
-        adjoint_times(matrix_mut(&mut image, kept, 1), vectors, matrix(&self.image, n, 1));
-        adjoint_times(matrix_mut(&mut plain, kept, 1), vectors, matrix(&self.probe, n, 1));
-        let mut pairs = image.iter().zip(&plain).zip(values);
+        // Vᴴ (A x, x)
+        let mut along = vec![W::ZERO; 2 * kept];
+        adjoint_times(
+            matrix_mut(&mut along, kept, 2),
+            vectors,
+            matrix(&self.image_and_probe, n, 2),
+        );
+        let (image, plain) = along.split_at(kept);
+        let mut pairs = image.iter().zip(plain).zip(values);
         let pairs_agree = pairs
             .all(|((image, plain), m)| (*image - plain.scale(*m)).modulus() <= TOLERANCE * scale);
-        let orthonormal = keeps_lengths(vectors, n, TOLERANCE);
+        let orthonormal = keeps_length(vectors, &self.image_and_probe[n..n + kept], TOLERANCE);
         size.is_finite() && traces_agree && pairs_agree && orthonormal
     }
 }

@@ -11,7 +11,7 @@ use faer::linalg::qr::no_pivoting::factor;
 use faer::prelude::default;
 use faer::{Conj, Mat, Par};
 
-use super::{Workspace, keeps_lengths, matrix, matrix_mut, probe, squared_norm, times};
+use super::{Workspace, keeps_length, matrix, matrix_mut, probe, squared_norm, times};
 use crate::error::{Error, Result};
 use crate::scalar::{C64, Double, Scalar};
 
@@ -155,6 +155,7 @@ fn length<W: Double>(vector: &[W]) -> f64 {
 pub(super) fn passes<W: Double>(a: &[W], q: &[W], r: &[W], rows: usize, cols: usize) -> bool {
     let k = rows.min(cols);
     let x: Vec<W> = (0..cols).map(probe).collect();
+    let y: Vec<W> = (cols..cols + k).map(probe).collect();
     let (mut residual, mut reduced) = (vec![W::ZERO; rows], vec![W::ZERO; k]);
     let mut image = vec![W::ZERO; rows];
     let (q, x) = (matrix(q, rows, k), matrix(&x, cols, 1));
@@ -163,7 +164,7 @@ pub(super) fn passes<W: Double>(a: &[W], q: &[W], r: &[W], rows: usize, cols: us
     times(matrix_mut(&mut image, rows, 1), q, matrix(&reduced, k, 1));
     residual.iter_mut().zip(&image).for_each(|(a, qr)| *a -= *qr);
     let size = length(&a[..rows * cols]) * (cols as f64).sqrt();
-    length(&residual) <= TOLERANCE * size && keeps_lengths(q, cols, TOLERANCE * k as f64)
+    length(&residual) <= TOLERANCE * size && keeps_length(q, &y, TOLERANCE * k as f64)
 }
 
 #[cfg(test)]

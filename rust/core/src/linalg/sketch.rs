@@ -24,7 +24,7 @@ use super::cholesky_qr::orthonormalise_scaled;
 use super::eigh::unchecked_eigenpairs;
 use super::qr::orthonormal_columns;
 use super::{
-    Workspace, adjoint_times, gram, keeps_lengths, matrix, matrix_mut, probe, squared_norm, times,
+    Workspace, adjoint_times, gram, keeps_length, matrix, matrix_mut, probe, squared_norm, times,
     times_adjoint,
 };
 use crate::scalar::{Double, Scalar};
@@ -216,7 +216,8 @@ fn orthonormalise<W: Double>(
     }
     let factor = matrix(&overlaps, kept, kept);
     solve(factor, Conj::Yes, matrix_mut(vectors, cols, kept).transpose_mut(), Par::Seq);
-    keeps_lengths(matrix(vectors, cols, kept), 0, TOLERANCE * kept as f64)
+    let y: Vec<W> = (0..kept).map(probe).collect();
+    keeps_length(matrix(vectors, cols, kept), &y, TOLERANCE * kept as f64)
 }
 
 #[cfg(test)]
