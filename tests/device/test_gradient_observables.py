@@ -257,10 +257,10 @@ def test_arrays_that_are_not_being_differentiated_are_constants():
 def test_coefficients_that_are_not_being_differentiated_cost_nothing(monkeypatch):
     asked = []
     dev = qml.device("bondline.mps", wires=1)
-    compute = dev.compute_derivatives
+    compute = dev.execute_and_compute_derivatives
     monkeypatch.setattr(
         dev,
-        "compute_derivatives",
+        "execute_and_compute_derivatives",
         lambda tapes, config: asked.extend(tapes) or compute(tapes, config),
     )
     coefficients = pnp.array([0.3, 0.4])

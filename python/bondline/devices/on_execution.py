@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from typing import Any, Final
 
 from autograd.tracer import isbox  # type: ignore[import-untyped]
@@ -93,11 +92,12 @@ def _records(circuit: Any) -> bool:
     )
 
 
-def _numbers(circuit: Any) -> Iterable[Any]:
-    for operator in circuit.operations:
-        yield from operator.data
+def _numbers(circuit: Any) -> list[Any]:
+    # Lists, not generators, which would be resumed for each gate.
+    numbers = [number for operator in circuit.operations for number in operator.data]
     for measurement in circuit.measurements:
         # Autograd may box the observable itself.
         observable = measurement.obs
         if observable is not None:
-            yield from getattr(observable, "data", (observable,))
+            numbers += getattr(observable, "data", (observable,))
+    return numbers
