@@ -20,7 +20,7 @@ use std::time::Instant;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::gradient::taped::{Room, Taped};
-use crate::gradient::unfactored::Unfactored;
+use crate::gradient::unfactored::Layout;
 use crate::gradient::{COST, LEAST_CUTOFF, NO_GAP, NOTHING_CUT, NOTHING_LOST, beside};
 use crate::group::{Group, Precision, Settings};
 use crate::ieee::IeeeArithmetic;
@@ -239,11 +239,11 @@ impl Task<'_> {
     /// Of the circuit without truncations; `None` where its bonds become too large.
     fn unfactored(&self, taped: &Taped<'_>) -> Result<Option<Vec<f64>>> {
         let (program, tangents) = taped.program();
-        let shared = self.row.shared;
-        let Some(applied) = Unfactored::apply(program, tangents, shared, self.room.cotangents)?
-        else {
+        let layout = Layout::new(program, tangents)?;
+        let Some(layout) = layout.filter(|layout| layout.bytes() <= self.room.cotangents) else {
             return Ok(None);
         };
+        let applied = layout.apply(self.row.shared.cancel)?;
         let mut gradient = vec![0.0; self.differentiated.len()];
         applied.back(self.cotangent(&applied.state)?, &mut gradient);
         Ok(Some(gradient))

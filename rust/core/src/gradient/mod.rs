@@ -12,6 +12,7 @@
 //! derivative is taken a little beside it, on both sides, and averaged ([`GUARD`]).
 
 mod densities;
+mod factors;
 mod kernel;
 mod outputs;
 mod reader;
@@ -21,14 +22,17 @@ mod unfactored;
 
 use std::time::Instant;
 
+use rayon::prelude::*;
+
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::gradient::reader::Reader;
 use crate::gradient::taped::{Room, Taped};
+use crate::gradient::unfactored::Layout;
 use crate::group::{Group, Precision, Settings};
 use crate::ieee::IeeeArithmetic;
 use crate::memory::MemoryPlan;
-use crate::mps::Mps;
+use crate::mps::{Mps, Parallelism, Readout};
 use crate::plan_cache::PlanCache;
 use crate::prepared::Prepared;
 use crate::result::CircuitResult;
@@ -212,7 +216,8 @@ fn differentiate(
     } else if method == GradientMethod::TwoState {
         task.two_state(&taped, last, &reader)?
     } else if whole && (guarded || taped.is_graded()) {
-        task.two_state_again()?
+        let gradients = task.unfactored(&taped, last, &reader, &found)?;
+        gradients.map_or_else(|| task.two_state_again(), Ok)?
     } else if guarded {
         let mean = if torn { None } else { task.beside_corner()? };
         mean.map_or_else(|| task.two_state(&taped, last, &reader), Ok)?
@@ -263,6 +268,46 @@ impl Task<'_> {
         reader: &Reader<'_>,
     ) -> Result<Gradients> {
         two_state::gradients(self.row, taped, last, reader, self.sizes(), 2)
+    }
+
+    /// Of the circuit without factorizations; `None` where a second state costs less, or memory is short.
+    fn unfactored(
+        &self,
+        taped: &Taped<'_>,
+        last: &Mps<C64>,
+        reader: &Reader<'_>,
+        found: &FewWire,
+    ) -> Result<Option<Gradients>> {
+        let _ = (last, reader);
+        let (program, tangents) = taped.program();
+        let Some(layout) = Layout::new(program, tangents)? else { return Ok(None) };
+        let (outputs, parameters) = self.sizes();
+        let shared = self.row.shared;
+        // A cotangent, with the environments that it is made from.
+        let each = 4 * layout.entries() * size_of::<C64>();
+        let Some(rest) = self.room.cotangents.checked_sub(layout.bytes()) else { return Ok(None) };
+        if rest < each {
+            return Ok(None);
+        }
+        let applied = layout.apply(shared.cancel)?;
+        // Its tensors are in no canonical form, so every value is read from the whole state.
+        let values = Values { readout: Readout::State, ..values_of(self.row) };
+        let reader = Reader::new(&applied.state, values, found, self.outputs, shared.cancel)?;
+        let back = |output: usize| {
+            let mut gradient = vec![0.0; parameters];
+            applied.back(reader.cotangent(output)?, &mut gradient);
+            Ok(gradient)
+        };
+        let mut gradients = Vec::with_capacity(outputs);
+        let indices: Vec<usize> = (0..outputs).collect();
+        for some in indices.chunks((rest / each).max(1)) {
+            let some: Result<Gradients> = match shared.parallelism {
+                Parallelism::Pool => some.par_iter().map(|output| back(*output)).collect(),
+                Parallelism::Sequential => some.iter().map(|output| back(*output)).collect(),
+            };
+            gradients.extend(some?);
+        }
+        Ok(Some(gradients))
     }
 
     /// By a second state, beside a first one that keeps all that can be told from rounding.
