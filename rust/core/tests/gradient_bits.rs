@@ -95,6 +95,37 @@ fn threads_change_no_bit() {
     }
 }
 
+/// Corners where nothing is cut, with long words beside short ones.
+fn corner_case(outputs: usize) -> Case {
+    let mut random = Random(23);
+    let circuit = brick(12, 4, &mut random);
+    let circuit = circuit.with(|at| if at % 3 == 0 { circuit.parameters[at] } else { 0.0 });
+    Case::new(circuit, Read::mixed(12, outputs, &mut random))
+}
+
+#[test]
+fn at_corners_no_bit_changes_either() {
+    let case = corner_case(4);
+    let (parameters, outputs) = batch(&case, 1);
+    let run = |outputs: &Outputs, threads| {
+        let settings = Settings { threads: Some(threads), ..settings(None, Readout::Local) };
+        let group = case.group(&parameters);
+        differentiate(group, outputs.clone(), settings, GradientMethod::Adjoint).unwrap()
+    };
+    let one = run(&outputs, 1);
+    assert!(one.rows[0].guarded);
+    for threads in [2, 8] {
+        let many = run(&outputs, threads);
+        assert_eq!(bits(&one.rows[0]), bits(&many.rows[0]), "{threads}");
+    }
+    let width = case.circuit.parameters.len();
+    for output in 0..4 {
+        let alone = run(&output_of(&outputs, output), 2);
+        let own = &one.rows[0].gradients[output * width..][..width];
+        assert_eq!(own, alone.rows[0].gradients, "{output}");
+    }
+}
+
 #[test]
 fn rows_are_on_their_own_in_a_batch() {
     let case = busy_case(2);
@@ -218,11 +249,12 @@ fn what_lies_outside_a_light_cone_is_exactly_zero() {
 fn checkpoints_change_no_bit() {
     let mut random = Random(3);
     let many = Case::new(many(8, &mut random), Read::mixed(8, 2, &mut random));
-    let cases = [busy_case(2), real_case(2), many];
-    for case in cases {
+    // All are cut: where weak directions are and nothing is cut, memory decides which way is taken.
+    let cases = [(busy_case(2), 16), (real_case(2), 16), (many, 8)];
+    for (case, bond) in cases {
         for method in METHODS {
             let run = |memory_limit| {
-                let settings = Settings { memory_limit, ..settings(Some(16), Readout::Local) };
+                let settings = Settings { memory_limit, ..settings(Some(bond), Readout::Local) };
                 let (group, cache) = (case.group(&case.own_row()), PlanCache::default());
                 GradientJob::prepare(vec![group], vec![case.outputs()], settings, method, &cache)
             };

@@ -20,11 +20,11 @@ use crate::linalg::{Workspace, adjoint_times, matrix, matrix_mut, times, times_a
 use crate::mps::adjoint::Cotangent;
 use crate::mps::{Mps, SiteTensor, StepGate};
 use crate::operator::{ChainOperator, OperatorSite};
-use crate::program::Program;
+use crate::program::{Program, Shared};
 use crate::scalar::C64;
 
-/// Bonds up to which this is worth while.
-const LARGEST_BOND: usize = 64;
+/// One of so many parts of all memory is enough: the same for any number of threads, since bits depend on it.
+const SHARES: u64 = 32;
 
 /// What each step will do, and the bonds that come of it.
 pub(super) struct Layout<'a> {
@@ -76,11 +76,15 @@ enum Side {
 }
 
 impl<'a> Layout<'a> {
-    /// Of all steps; `None` if bonds become too large.
+    /// Of all steps; `None` if a bond becomes larger than `largest`.
     ///
     /// # Errors
     /// Those of the first state and of [`Factors::new`].
-    pub fn new(program: &'a Program, tangents: &'a [StepTangents]) -> Result<Option<Self>> {
+    pub fn new(
+        program: &'a Program,
+        tangents: &'a [StepTangents],
+        largest: usize,
+    ) -> Result<Option<Self>> {
         let mut workspace = Workspace::default();
         let first: Mps<C64> = program.first_state()?;
         let bonds = first.sites.iter().map(|site| site.left).chain([1]).collect();
@@ -122,7 +126,7 @@ impl<'a> Layout<'a> {
                 _ => return Ok(None),
             }
             let after = &found.bonds[site + 1..=site + step.gate.width()];
-            if after.iter().any(|bond| *bond > LARGEST_BOND) {
+            if after.iter().any(|bond| *bond > largest) {
                 return Ok(None);
             }
         }
@@ -152,6 +156,11 @@ impl<'a> Layout<'a> {
         if outer <= inner { (Side::Left, outer) } else { (Side::Right, inner) }
     }
 
+    /// Whether there is memory for all tensors and `more` bytes.
+    pub fn fits(&self, shared: &Shared<'_, C64>, more: usize) -> bool {
+        ((self.bytes() + more) as u64) <= shared.settings.memory_limit / SHARES
+    }
+
     /// Bytes of the tensors before all steps and at the end.
     pub fn bytes(&self) -> usize {
         (self.held + self.entries()) * size_of::<C64>()
@@ -160,6 +169,12 @@ impl<'a> Layout<'a> {
     /// Entries of the final state.
     pub fn entries(&self) -> usize {
         self.bonds.windows(2).map(|pair| 2 * pair[0] * pair[1]).sum()
+    }
+
+    /// Multiplications of a product of environments with the final tensor of each site.
+    pub fn products(&self) -> impl Iterator<Item = f64> {
+        let pairs = self.bonds.windows(2).map(|pair| (pair[0] as f64, pair[1] as f64));
+        pairs.map(|(left, right)| 2.0 * left * right * (left + right))
     }
 
     /// Applies all steps.
