@@ -23,8 +23,10 @@ use crate::operator::{ChainOperator, OperatorSite};
 use crate::program::{Program, Shared};
 use crate::scalar::C64;
 
-/// One of so many parts of all memory is enough: the same for any number of threads, since bits depend on it.
-const SHARES: u64 = 32;
+/// Bytes that all tensors may take, and one of how many parts of all memory: the same for any number of
+/// threads, and on most machines whatever is free, since bits depend on it.
+const MOST_BYTES: u64 = 1 << 29;
+const SHARES: u64 = 16;
 
 /// What each step will do, and the bonds that come of it.
 pub(super) struct Layout<'a> {
@@ -158,7 +160,8 @@ impl<'a> Layout<'a> {
 
     /// Whether there is memory for all tensors and `more` bytes.
     pub fn fits(&self, shared: &Shared<'_, C64>, more: usize) -> bool {
-        ((self.bytes() + more) as u64) <= shared.settings.memory_limit / SHARES
+        let bytes = (self.bytes() + more) as u64;
+        bytes <= MOST_BYTES.min(shared.settings.memory_limit / SHARES)
     }
 
     /// Bytes of the tensors before all steps and at the end.
