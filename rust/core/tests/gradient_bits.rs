@@ -7,7 +7,7 @@ mod steps;
 use bondline::{Derivatives, GradientJob, GradientMethod, Outputs, PlanCache, Readout, Requests};
 use bondline::{Error, Settings};
 use gradient_cases::{
-    Case, READOUTS, Read, Z, brick, differentiate, many, random_weights, real, settings,
+    Case, READOUTS, Read, Z, brick, differentiate, error, many, random_weights, real, settings,
 };
 use steps::Random;
 
@@ -249,12 +249,12 @@ fn what_lies_outside_a_light_cone_is_exactly_zero() {
 fn checkpoints_change_no_bit() {
     let mut random = Random(3);
     let many = Case::new(many(8, &mut random), Read::mixed(8, 2, &mut random));
-    // All are cut: where weak directions are and nothing is cut, memory decides which way is taken.
-    let cases = [(busy_case(2), 16), (real_case(2), 16), (many, 8)];
-    for (case, bond) in cases {
+    // The last has weak directions and is not cut: there memory decides which of two ways is taken.
+    let cases = [(busy_case(2), true), (real_case(2), true), (many, false)];
+    for (case, same_way) in cases {
         for method in METHODS {
             let run = |memory_limit| {
-                let settings = Settings { memory_limit, ..settings(Some(bond), Readout::Local) };
+                let settings = Settings { memory_limit, ..settings(Some(16), Readout::Local) };
                 let (group, cache) = (case.group(&case.own_row()), PlanCache::default());
                 GradientJob::prepare(vec![group], vec![case.outputs()], settings, method, &cache)
             };
@@ -269,7 +269,12 @@ fn checkpoints_change_no_bit() {
             let mut seen = Vec::new();
             for limit in [limit, limit / 10 * 11, limit / 10 * 15] {
                 let small = run(limit).unwrap().execute(&bondline::Cancel::default()).unwrap();
-                assert_eq!(bits(&large[0].rows[0]), bits(&small[0].rows[0]), "{limit} {method:?}");
+                let (one, two) = (&large[0].rows[0], &small[0].rows[0]);
+                if same_way || method == GradientMethod::TwoState {
+                    assert_eq!(bits(one), bits(two), "{limit} {method:?}");
+                }
+                let error = error(&two.gradients, &one.gradients);
+                assert!(error < 1e-12, "{limit} {method:?}: {error:e}");
                 assert!(small[0].rows[0].tape_bytes <= large[0].rows[0].tape_bytes);
                 seen.push(small[0].rows[0].checkpoints);
             }

@@ -92,7 +92,7 @@ fn chain_of_cnots(n: u32, layers: usize, random: &mut Random) -> Circuit {
     circuit
 }
 
-/// Couplings of neighbours and a mixer, from |0…0⟩ and from |+…+⟩, at zeros or nearly so.
+/// Couplings of neighbours and mixers, from |0…0⟩ and from |+…+⟩, at zeros or nearly so.
 fn couplings(n: u32, layers: usize, plus: bool, angles: [f64; 2]) -> Circuit {
     let mut circuit = Circuit::new(n as usize);
     if plus {
@@ -104,7 +104,7 @@ fn couplings(n: u32, layers: usize, plus: bool, angles: [f64; 2]) -> Circuit {
                 circuit.gate(name, &[wire, wire + 1], &[angles[0]]);
             }
         }
-        layer(&mut circuit, "RX", || angles[1]);
+        ["RX", "RY"].into_iter().for_each(|name| layer(&mut circuit, name, || angles[1]));
     }
     circuit
 }
