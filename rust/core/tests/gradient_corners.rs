@@ -9,7 +9,7 @@ use std::f64::consts::{FRAC_PI_2, PI};
 
 use bondline::{GradientMethod, Readout, Requests, Settings};
 use gradient_cases::{
-    Case, Circuit, READOUTS, Read, X, Y, brick, error, many, random_weights, settings,
+    Case, Circuit, READOUTS, Read, X, Y, brick, error, largest, many, random_weights, settings,
 };
 use steps::Random;
 
@@ -142,8 +142,10 @@ fn derivatives_where_nothing_is_cut_are_those_of_parameter_shifts() {
         let case = Case::new(circuit, several(n, &mut random));
         let expected = case.shifts(settings(None, Readout::Local));
         for readout in READOUTS {
-            let found = case.adjoint(settings(None, readout));
-            let error = error(&found.gradients, &expected);
+            let found = case.adjoint(settings(None, readout)).gradients;
+            // Of words with weights below 1; at |+⟩ and zeros all derivatives vanish.
+            let differences: Vec<f64> = found.iter().zip(&expected).map(|(x, y)| x - y).collect();
+            let error = largest(&differences);
             assert!(error < 1e-12, "{name}, {readout:?}: {error:e}");
         }
     }
