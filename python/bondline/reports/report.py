@@ -99,8 +99,8 @@ class Report:
         Cuts that kept fewer than ``max_bond_dim``, because weights nearly coincided there.
     gradient_guarded : bool
         Whether the circuit stood at a corner: angles, often zeros or right angles, at which a gate
-        might create weight that is exactly zero. Derivatives there are taken by a second state, or
-        as the mean of two runs close by.
+        might create weight that is exactly zero. Derivatives there are taken without truncations,
+        by a second state, or as the mean of two runs close by.
     gradient_checkpoints : int
         States kept to evolve from again, where ``memory_limit`` has no room for all steps.
     """
@@ -234,8 +234,8 @@ class Report:
             )
         if self.gradient_guarded:
             lines.append(
-                "The circuit stood at a corner: derivatives were taken by a second state, or as "
-                "the mean of two runs nearby."
+                "The circuit stood at a corner: derivatives were taken without truncations, by a "
+                "second state, or as the mean of two runs nearby."
             )
         if self.gradient_checkpoints:
             lines.append(

@@ -7,8 +7,10 @@ mod steps;
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
-use bondline::{GradientMethod, Readout, Settings};
-use gradient_cases::{Case, Circuit, READOUTS, Read, brick, error, many, settings};
+use bondline::{GradientMethod, Readout, Requests, Settings};
+use gradient_cases::{
+    Case, Circuit, READOUTS, Read, X, Y, brick, error, largest, many, random_weights, settings,
+};
 use steps::Random;
 
 fn layer(circuit: &mut Circuit, name: &str, mut angle: impl FnMut() -> f64) {
@@ -74,6 +76,77 @@ fn derivatives_at_corners_are_right() {
                     assert!(found.guarded || place == "mixed", "{name}, {place}");
                 }
             }
+        }
+    }
+}
+
+/// RY and a ladder of CNOT at random angles: no corner, but weak directions.
+fn chain_of_cnots(n: u32, layers: usize, random: &mut Random) -> Circuit {
+    let mut circuit = Circuit::new(n as usize);
+    for _ in 0..layers {
+        layer(&mut circuit, "RY", || 4.0 * random.next());
+        for wire in 0..n - 1 {
+            circuit.gate("CNOT", &[wire, wire + 1], &[]);
+        }
+    }
+    circuit
+}
+
+/// Couplings of neighbours and mixers, from |0…0⟩ and from |+…+⟩, at zeros or nearly so.
+fn couplings(n: u32, layers: usize, plus: bool, angles: [f64; 2]) -> Circuit {
+    let mut circuit = Circuit::new(n as usize);
+    if plus {
+        layer(&mut circuit, "RY", || FRAC_PI_2);
+    }
+    for _ in 0..layers {
+        for name in ["IsingZZ", "IsingXX", "IsingYY"] {
+            for wire in 0..n - 1 {
+                circuit.gate(name, &[wire, wire + 1], &[angles[0]]);
+            }
+        }
+        ["RX", "RY"].into_iter().for_each(|name| layer(&mut circuit, name, || angles[1]));
+    }
+    circuit
+}
+
+/// Several outputs that share their words.
+fn several(n: usize, random: &mut Random) -> Read {
+    let chain = Read::chain(n, random);
+    let requests = Requests {
+        words: chain.requests.words.into_iter().chain([vec![(1, X), (n - 2, Y)]]).collect(),
+        ..Requests::default()
+    };
+    let outputs = random_weights(&requests, 3, 1, random);
+    Read { requests, outputs }
+}
+
+#[test]
+fn derivatives_where_nothing_is_cut_are_those_of_parameter_shifts() {
+    let mut random = Random(41);
+    let mut circuits = Vec::new();
+    for layers in [3, 4, 5] {
+        for _ in 0..3 {
+            let circuit = chain_of_cnots(9, layers, &mut random);
+            circuits.push((format!("CNOT {layers}"), circuit));
+        }
+        circuits.push((format!("zeros {layers}"), efficient(9, layers, false)));
+    }
+    for plus in [false, true] {
+        for angles in [[0.0, 0.0], [0.0, 0.4], [1e-9, 0.3], [1e-6, 1e-7]] {
+            let circuit = couplings(7, 2, plus, angles);
+            circuits.push((format!("couplings {plus} {angles:?}"), circuit));
+        }
+    }
+    for (name, circuit) in circuits {
+        let n = circuit.arrays.n_wires;
+        let case = Case::new(circuit, several(n, &mut random));
+        let expected = case.shifts(settings(None, Readout::Local));
+        for readout in READOUTS {
+            let found = case.adjoint(settings(None, readout)).gradients;
+            // Of words with weights below 1; at |+⟩ and zeros all derivatives vanish.
+            let differences: Vec<f64> = found.iter().zip(&expected).map(|(x, y)| x - y).collect();
+            let error = largest(&differences);
+            assert!(error < 1e-12, "{name}, {readout:?}: {error:e}");
         }
     }
 }

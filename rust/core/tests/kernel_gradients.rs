@@ -163,6 +163,25 @@ fn directions_that_come_to_life_are_seen() {
     }
 }
 
+/// Too deep to be applied without factorizations. On |00⟩ equal angles of both gates cancel.
+#[test]
+fn beside_a_corner_no_two_shifts_cancel() {
+    let n = 14;
+    let mut circuit = Circuit::new(n as usize);
+    for _ in 0..4 {
+        for name in ["IsingXX", "IsingYY"] {
+            for wire in 0..n - 1 {
+                circuit.gate(name, &[wire, wire + 1], &[0.0]);
+            }
+        }
+    }
+    let case = Case::own(circuit, None);
+    let found = case.found(case.settings.clone());
+    assert!(found.guarded[0]);
+    let error = error(&found.gradients, &case.differences(1e-3));
+    assert!(error < 1e-6, "{error:e}");
+}
+
 #[test]
 fn neither_threads_nor_checkpoints_change_a_bit() {
     let mut random = Random(13);

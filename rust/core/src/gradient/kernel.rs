@@ -20,8 +20,8 @@ use std::time::Instant;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::gradient::taped::{Room, Taped};
-use crate::gradient::unfactored::Unfactored;
-use crate::gradient::{COST, LEAST_CUTOFF, NO_GAP, NOTHING_CUT, NOTHING_LOST, beside};
+use crate::gradient::unfactored::Layout;
+use crate::gradient::{COST, LEAST_CUTOFF, NO_GAP, NOTHING_CUT, NOTHING_LOST, Shifts, beside};
 use crate::group::{Group, Precision, Settings};
 use crate::ieee::IeeeArithmetic;
 use crate::mps::Mps;
@@ -33,6 +33,9 @@ use crate::request::Requests;
 use crate::row::Row;
 use crate::run::{Job, SMALL_JOB};
 use crate::scalar::C64;
+
+/// Bonds up to which a circuit is applied without factorizations rather than beside a corner.
+const LARGEST_BOND: usize = 64;
 
 /// Derivatives of the weighted fidelities of each row of a group.
 #[derive(Debug, Clone)]
@@ -207,7 +210,8 @@ impl Task<'_> {
             gradient = self.unfactored(&taped)?;
         }
         if gradient.is_none() && corner && !torn {
-            gradient = beside(own, self.differentiated, |there| self.at(there))?
+            let shifts = if whole { Shifts::ByPlace } else { Shifts::ByValue };
+            gradient = beside(own, self.differentiated, shifts, |there| self.at(there))?
                 .and_then(|mut mean| mean.pop());
             if gradient.is_none() && !whole {
                 gradient = self.unfactored(&taped)?;
@@ -239,11 +243,11 @@ impl Task<'_> {
     /// Of the circuit without truncations; `None` where its bonds become too large.
     fn unfactored(&self, taped: &Taped<'_>) -> Result<Option<Vec<f64>>> {
         let (program, tangents) = taped.program();
-        let shared = self.row.shared;
-        let Some(applied) = Unfactored::apply(program, tangents, shared, self.room.cotangents)?
-        else {
+        let layout = Layout::new(program, tangents, LARGEST_BOND)?;
+        let Some(layout) = layout.filter(|layout| layout.fits(self.row.shared, 0)) else {
             return Ok(None);
         };
+        let applied = layout.apply(self.row.shared.cancel)?;
         let mut gradient = vec![0.0; self.differentiated.len()];
         applied.back(self.cotangent(&applied.state)?, &mut gradient);
         Ok(Some(gradient))

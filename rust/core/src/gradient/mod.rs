@@ -7,16 +7,19 @@
 //!
 //! Where a step could create directions that have no weight at all at these parameters (product states,
 //! multiples of π/2) the truncated state has a corner, and the derivative there is that of one side of
-//! it; where weights are very small, rounding errors count. Where nothing is truncated a second state
-//! takes both (`two_state.rs`), to which weights mean nothing. At a corner of a truncated state the
-//! derivative is taken a little beside it, on both sides, and averaged ([`GUARD`]).
+//! it; where weights are very small, rounding errors count. Where nothing is truncated both are left to
+//! what weights mean nothing to: the circuit without factorizations (`uncut.rs`) or, where that is too
+//! large, a second state (`two_state.rs`). At a corner of a truncated state the derivative is taken a little
+//! beside it, on both sides, and averaged ([`GUARD`]).
 
 mod densities;
+mod factors;
 mod kernel;
 mod outputs;
 mod reader;
 mod taped;
 mod two_state;
+mod uncut;
 mod unfactored;
 
 use std::time::Instant;
@@ -25,6 +28,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::gradient::reader::Reader;
 use crate::gradient::taped::{Room, Taped};
+use crate::gradient::uncut::Found;
 use crate::group::{Group, Precision, Settings};
 use crate::ieee::IeeeArithmetic;
 use crate::memory::MemoryPlan;
@@ -58,8 +62,8 @@ pub struct Derivatives {
     pub gradients: Vec<f64>,
     /// outputs × terms: the derivative by the coefficient of each term of the variances.
     pub variance_coefficients: Vec<f64>,
-    /// Whether the truncated state has a corner or a cut without a gap here, so that a second state or a
-    /// mean of both sides took the derivatives.
+    /// Whether the truncated state has a corner or a cut without a gap here, so that no tape took the
+    /// derivatives.
     pub guarded: bool,
     /// States kept to evolve from again, since memory had no room for all steps.
     pub checkpoints: usize,
@@ -212,7 +216,8 @@ fn differentiate(
     } else if method == GradientMethod::TwoState {
         task.two_state(&taped, last, &reader)?
     } else if whole && (guarded || taped.is_graded()) {
-        task.two_state_again()?
+        let found = Found { taped: &taped, last, reader: &reader, values: &found };
+        task.uncut(&found)?
     } else if guarded {
         let mean = if torn { None } else { task.beside_corner()? };
         mean.map_or_else(|| task.two_state(&taped, last, &reader), Ok)?
@@ -262,21 +267,34 @@ impl Task<'_> {
         last: &Mps<C64>,
         reader: &Reader<'_>,
     ) -> Result<Gradients> {
-        two_state::gradients(self.row, taped, last, reader, self.sizes(), 2)
+        let all: Vec<usize> = (0..self.outputs.count).collect();
+        two_state::gradients(self.row, taped, last, reader, (&all, self.sizes().1), 2)
+    }
+
+    /// Where nothing is cut: without factorizations, or else by second states.
+    fn uncut(&self, found: &Found<'_>) -> Result<Gradients> {
+        let mut gradients = uncut::gradients(self.row, self.outputs, self.room, found)?;
+        let left: Vec<usize> =
+            (0..gradients.len()).filter(|&output| gradients[output].is_none()).collect();
+        if !left.is_empty() {
+            let second = self.two_state_again(&left)?;
+            left.iter().zip(second).for_each(|(output, own)| gradients[*output] = Some(own));
+        }
+        Ok(gradients.into_iter().flatten().collect())
     }
 
     /// By a second state, beside a first one that keeps all that can be told from rounding.
-    fn two_state_again(&self) -> Result<Gradients> {
+    fn two_state_again(&self, outputs: &[usize]) -> Result<Gradients> {
         let own = self.row.prepared.group.parameters(self.row.index);
         self.at(own, EXACT_CUTOFF, |task, taped, last, reader| {
-            two_state::gradients(task.row, taped, last, reader, task.sizes(), 4)
+            two_state::gradients(task.row, taped, last, reader, (outputs, task.sizes().1), 4)
         })
     }
 
     /// The mean of the derivatives on both sides of a corner; `None` if they disagree.
     fn beside_corner(&self) -> Result<Option<Gradients>> {
         let own = self.row.prepared.group.parameters(self.row.index);
-        beside(own, &self.outputs.differentiated, |there| {
+        beside(own, &self.outputs.differentiated, Shifts::ByValue, |there| {
             self.at(there, LEAST_CUTOFF, Self::adjoint)
         })
     }
@@ -298,18 +316,34 @@ impl Task<'_> {
     }
 }
 
+/// How parameters move beside a corner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shifts {
+    /// Equal ones alike, so that what they have in common, a symmetry or an identity, stays: or cuts would
+    /// run between weights that were equal.
+    ByValue,
+    /// Each on its own, so that no two cancel. For where nothing is cut.
+    ByPlace,
+}
+
 /// The mean of what `take` finds a little beside `own` parameters, on both sides of the corner there; `None` if
 /// both disagree.
-///
-/// Equal parameters move alike, so that what they have in common, a symmetry or an identity, stays.
 fn beside(
     own: &[f64],
     differentiated: &[bool],
+    shifts: Shifts,
     take: impl Fn(&[f64]) -> Result<Gradients>,
 ) -> Result<Option<Gradients>> {
     let shift = |side: f64| -> Vec<f64> {
-        let pairs = own.iter().zip(differentiated);
-        pairs.map(|(x, moves)| if *moves { x + side * sign_of(*x) * GUARD } else { *x }).collect()
+        let pairs = own.iter().zip(differentiated).enumerate();
+        let moved = |(place, (x, moves)): (usize, (&f64, &bool))| {
+            let by = match shifts {
+                Shifts::ByValue => random_sign(x.abs().to_bits()),
+                Shifts::ByPlace => random_sign(place as u64) * random_size(place as u64),
+            };
+            if *moves { x + side * by * GUARD } else { *x }
+        };
+        pairs.map(moved).collect()
     };
     let mut mean = take(&shift(1.0))?;
     let other = take(&shift(-1.0))?;
@@ -321,10 +355,14 @@ fn beside(
     Ok(agree.then_some(mean))
 }
 
-/// 1 or -1, the same for equal parameters and for opposite ones.
-fn sign_of(parameter: f64) -> f64 {
-    let key = ShotKey::new(SIGNS, 0);
-    if key.uniform(parameter.abs().to_bits(), 0) < 0.5 { 1.0 } else { -1.0 }
+/// 1 or -1, the same for the same number.
+fn random_sign(of: u64) -> f64 {
+    if ShotKey::new(SIGNS, 0).uniform(of, 0) < 0.5 { 1.0 } else { -1.0 }
+}
+
+/// From 1 to 2, the same for the same number.
+fn random_size(of: u64) -> f64 {
+    1.0 + ShotKey::new(SIGNS, 0).uniform(of, 1)
 }
 
 fn values_of<'a>(row: &Row<'a, C64>) -> Values<'a> {

@@ -20,7 +20,7 @@ const NO_VARIANCE: f64 = 1e-28;
 /// And so is one below this share of the square of what was added: that is its rounding.
 const ROUNDING: f64 = 1e-9;
 
-/// The derivatives of every output by second states, whose bonds may be `wider` times as large as those
+/// The derivatives of the given outputs by second states, whose bonds may be `wider` times as large as those
 /// of the row: a sum of local terms times a state has twice its bonds and a little more.
 ///
 /// # Errors
@@ -30,7 +30,7 @@ pub(super) fn gradients(
     taped: &Taped<'_>,
     last: &Mps<C64>,
     reader: &Reader<'_>,
-    (outputs, parameters): (usize, usize),
+    (outputs, parameters): (&[usize], usize),
     wider: usize,
 ) -> Result<Vec<Vec<f64>>> {
     let shared = row.shared;
@@ -55,8 +55,8 @@ pub(super) fn gradients(
         canonicalise(&mut ket, shared.cancel)?;
     }
     ket.log_norm_taken_out = 0.0;
-    let mut found = Vec::with_capacity(outputs);
-    for output in 0..outputs {
+    let mut found = Vec::with_capacity(outputs.len());
+    for &output in outputs {
         let mut states = Vec::new();
         let product = Product { limit, ket: &ket, shared };
         states.extend(product.of_words(reader, output)?);

@@ -10,29 +10,38 @@
 //! on, and their derivative is exact to rounding. A bond larger than the space on one of its sides is that
 //! whole space. Bonds grow with the depth, so this serves shallow circuits only.
 
+use std::sync::Arc;
+
+use crate::cancel::Cancel;
 use crate::circuit::StepTangents;
 use crate::error::Result;
-use crate::linalg::{
-    Expected, Method, Truncation, Workspace, adjoint_times, matrix, matrix_mut, times,
-    times_adjoint, truncate,
-};
+use crate::gradient::factors::Factors;
+use crate::linalg::{Workspace, adjoint_times, matrix, matrix_mut, times, times_adjoint};
 use crate::mps::adjoint::Cotangent;
 use crate::mps::{Mps, SiteTensor, StepGate};
 use crate::operator::{ChainOperator, OperatorSite};
 use crate::program::{Program, Shared};
 use crate::scalar::C64;
 
-/// Bonds up to which this is worth while.
-const LARGEST_BOND: usize = 64;
-/// Parts of derivatives below this have no place of their own.
-const NOTHING: f64 = 1e-13;
+/// Bytes that all tensors may take, and one of how many parts of all memory: the same for any number of
+/// threads, and on most machines whatever is free, since bits depend on it.
+const MOST_BYTES: u64 = 1 << 29;
+const SHARES: u64 = 16;
+
+/// What each step will do, and the bonds that come of it.
+pub(super) struct Layout<'a> {
+    first: Mps<C64>,
+    steps: Vec<(usize, Action<'a>)>,
+    /// Left of each site and at the right end.
+    bonds: Vec<usize>,
+    /// Entries of all tensors before the steps.
+    held: usize,
+}
 
 /// A circuit applied, with all that the way back needs.
 pub(super) struct Unfactored<'a> {
     pub state: Mps<C64>,
     steps: Vec<Applied<'a>>,
-    /// Entries of all tensors before the steps.
-    held: usize,
 }
 
 /// The identity of two sites.
@@ -56,7 +65,7 @@ struct Applied<'a> {
 enum Action<'a> {
     One(&'a [C64; 4], &'a [(usize, [C64; 4])]),
     /// Of two sites, with a bond of products.
-    Pair(Box<Factors>),
+    Pair(Arc<Factors>),
     /// Of two sites, with a bond that is the whole space on its left, or else on its right.
     Merged(&'a [C64; 16], &'a [(usize, [C64; 16])], Side),
     Chain(&'a ChainOperator, &'a [(usize, usize, OperatorSite)]),
@@ -68,84 +77,128 @@ enum Side {
     Right,
 }
 
-/// G as products of row-major 2×2 matrices, and its derivatives as those of the factors.
-struct Factors {
-    left: Vec<[C64; 4]>,
-    right: Vec<[C64; 4]>,
-    tangents: Vec<Tangent>,
-}
-
-struct Tangent {
-    parameter: usize,
-    left: Vec<[C64; 4]>,
-    right: Vec<[C64; 4]>,
-}
-
-impl<'a> Unfactored<'a> {
-    /// Applies all steps; `None` if bonds become too large, or the tensors larger than `bytes`.
+impl<'a> Layout<'a> {
+    /// Of all steps; `None` if a bond becomes larger than `largest`.
     ///
     /// # Errors
-    /// Those of the first state; [`crate::Error::Interrupted`] soon after the job is cancelled.
-    pub fn apply(
+    /// Those of the first state and of [`Factors::new`].
+    pub fn new(
         program: &'a Program,
         tangents: &'a [StepTangents],
-        shared: &Shared<'_, C64>,
-        bytes: usize,
+        largest: usize,
     ) -> Result<Option<Self>> {
         let mut workspace = Workspace::default();
-        let mut found = Self { state: program.first_state()?, steps: Vec::new(), held: 0 };
+        let first: Mps<C64> = program.first_state()?;
+        let bonds = first.sites.iter().map(|site| site.left).chain([1]).collect();
+        let mut found = Self { first, steps: Vec::new(), bonds, held: 0 };
+        // Of the last gate without parameters: most others are the same.
+        let mut known: Option<(&[C64; 16], Arc<Factors>)> = None;
         for (step, tangents) in program.steps().iter().zip(tangents) {
-            shared.cancel.check()?;
-            let (site, width) = (step.site, step.gate.width());
+            let site = step.site;
             match (&step.gate, tangents) {
                 (StepGate::One(u), StepTangents::One(own)) => {
-                    found.push(site, width, Action::One(u, own));
+                    found.push(site, Action::One(u, own));
                 }
                 (StepGate::Two(gate, _), StepTangents::Two(own)) => {
-                    let factors = Factors::new(gate, own, &mut workspace)?;
-                    let bond = factors.left.len() * found.state.sites[site].right;
+                    let same = known.take().filter(|(other, _)| own.is_empty() && *other == gate);
+                    let factors = match same {
+                        Some((_, factors)) => factors,
+                        None => Arc::new(Factors::new(gate, own, &mut workspace)?),
+                    };
+                    if own.is_empty() {
+                        known = Some((gate, Arc::clone(&factors)));
+                    }
+                    let bond = factors.left.len() * found.bonds[site + 1];
                     let action = match found.smaller_side(site) {
                         (side, space) if bond > space => Action::Merged(gate, own, side),
-                        _ => Action::Pair(Box::new(factors)),
+                        _ => Action::Pair(factors),
                     };
-                    found.push(site, width, action);
+                    found.push(site, action);
                 }
                 (StepGate::Chain(operator), StepTangents::Chain(own)) => {
-                    found.push(site, width, Action::Chain(operator, own));
-                    let inner = site..site + width - 1;
+                    found.push(site, Action::Chain(operator, own));
+                    let inner = site..site + operator.sites.len() - 1;
                     for at in inner.clone().chain(inner.rev()) {
                         let (side, space) = found.smaller_side(at);
-                        if found.state.sites[at].right > space {
-                            found.push(at, 2, Action::Merged(&IDENTITY, &[], side));
+                        if found.bonds[at + 1] > space {
+                            found.push(at, Action::Merged(&IDENTITY, &[], side));
                         }
                     }
                 }
                 _ => return Ok(None),
             }
-            let after = &found.state.sites[site..site + width];
-            let too_large = after.iter().any(|tensor| tensor.right > LARGEST_BOND);
-            if too_large || found.held * size_of::<C64>() > bytes {
+            let after = &found.bonds[site + 1..=site + step.gate.width()];
+            if after.iter().any(|bond| *bond > largest) {
                 return Ok(None);
             }
         }
         Ok(Some(found))
     }
 
-    /// Applies an action to `width` sites.
-    fn push(&mut self, site: usize, width: usize, action: Action<'a>) {
-        let before = self.state.sites[site..site + width].to_vec();
-        self.held += before.iter().map(|tensor| tensor.entries.len()).sum::<usize>();
-        self.state.sites.splice(site..site + width, action.apply(&before));
-        self.steps.push(Applied { site, before, action });
+    /// Notes an action from `site` on, and what it makes of the bonds.
+    fn push(&mut self, site: usize, action: Action<'a>) {
+        let bonds = &mut self.bonds[site..=site + action.width()];
+        self.held += bonds.windows(2).map(|pair| 2 * pair[0] * pair[1]).sum::<usize>();
+        match &action {
+            Action::One(..) => {}
+            Action::Pair(factors) => bonds[1] *= factors.left.len(),
+            Action::Merged(_, _, Side::Left) => bonds[1] = 2 * bonds[0],
+            Action::Merged(_, _, Side::Right) => bonds[1] = 2 * bonds[2],
+            Action::Chain(operator, _) => {
+                let pairs = bonds[1..].iter_mut().zip(&operator.sites);
+                pairs.for_each(|(bond, site)| *bond *= site.right);
+            }
+        }
+        self.steps.push((site, action));
     }
 
     /// On which side of the bond right of `site` there is less space, and how much.
     fn smaller_side(&self, site: usize) -> (Side, usize) {
-        let (outer, inner) =
-            (2 * self.state.sites[site].left, 2 * self.state.sites[site + 1].right);
+        let (outer, inner) = (2 * self.bonds[site], 2 * self.bonds[site + 2]);
         if outer <= inner { (Side::Left, outer) } else { (Side::Right, inner) }
     }
 
+    /// Whether there is memory for all tensors and `more` bytes.
+    pub fn fits(&self, shared: &Shared<'_, C64>, more: usize) -> bool {
+        let bytes = (self.bytes() + more) as u64;
+        bytes <= MOST_BYTES.min(shared.settings.memory_limit / SHARES)
+    }
+
+    /// Bytes of the tensors before all steps and at the end.
+    pub fn bytes(&self) -> usize {
+        (self.held + self.entries()) * size_of::<C64>()
+    }
+
+    /// Entries of the final state.
+    pub fn entries(&self) -> usize {
+        self.bonds.windows(2).map(|pair| 2 * pair[0] * pair[1]).sum()
+    }
+
+    /// Multiplications of a product of environments with the final tensor of each site.
+    pub fn products(&self) -> impl Iterator<Item = f64> {
+        let pairs = self.bonds.windows(2).map(|pair| (pair[0] as f64, pair[1] as f64));
+        pairs.map(|(left, right)| 2.0 * left * right * (left + right))
+    }
+
+    /// Applies all steps.
+    ///
+    /// # Errors
+    /// [`crate::Error::Interrupted`] soon after the job is cancelled.
+    pub fn apply(self, cancel: &Cancel) -> Result<Unfactored<'a>> {
+        let mut state = self.first;
+        let mut steps = Vec::with_capacity(self.steps.len());
+        for (site, action) in self.steps {
+            cancel.check()?;
+            let own = site..site + action.width();
+            let after = action.apply(&state.sites[own.clone()]);
+            let before = state.sites.splice(own, after).collect();
+            steps.push(Applied { site, before, action });
+        }
+        Ok(Unfactored { state, steps })
+    }
+}
+
+impl Unfactored<'_> {
     /// Adds the derivatives that `cotangent`, one of [`state`](Self::state), says to `gradient`.
     pub fn back(&self, mut cotangent: Cotangent, gradient: &mut [f64]) {
         for Applied { site, before, action } in self.steps.iter().rev() {
@@ -160,6 +213,15 @@ impl<'a> Unfactored<'a> {
 }
 
 impl Action<'_> {
+    /// How many sites it acts on.
+    fn width(&self) -> usize {
+        match self {
+            Self::One(..) => 1,
+            Self::Pair(_) | Self::Merged(..) => 2,
+            Self::Chain(operator, _) => operator.sites.len(),
+        }
+    }
+
     fn apply(&self, before: &[SiteTensor<C64>]) -> Vec<SiteTensor<C64>> {
         match (self, before) {
             (Self::Pair(factors), [left, right]) => {
@@ -237,96 +299,6 @@ impl Action<'_> {
             _ => after.to_vec(),
         }
     }
-}
-
-impl Factors {
-    /// `M[(p p'), (q q')] = Σ_k σ_k u_k v_k`: a derivative dM is one of `σ u` where it has rows v, one of v
-    /// where it has columns u, and the rest needs places of its own.
-    fn new(
-        gate: &[C64; 16],
-        tangents: &[(usize, [C64; 16])],
-        workspace: &mut Workspace,
-    ) -> Result<Self> {
-        let m = operator_matrix(gate);
-        let policy = Truncation {
-            limit: None,
-            cutoff: 0.0,
-            noise_floor: NOTHING,
-            method: Method::Svd,
-            expected: Expected::Nothing,
-            keep_dropped: false,
-        };
-        let cut = truncate(matrix(&m, 4, 4), 4, &policy, workspace)?;
-        let root = std::f64::consts::SQRT_2;
-        let v: Vec<[C64; 4]> =
-            cut.vectors.chunks_exact(4).map(|v| std::array::from_fn(|c| v[c])).collect();
-        let u: Vec<[C64; 4]> = v.iter().map(|v| onto(&m, v)).collect();
-        // What of each derivative has neither a column u nor a row v.
-        let mut found = Vec::with_capacity(tangents.len());
-        let mut places: Vec<[C64; 4]> = Vec::new();
-        for (parameter, tangent) in tangents {
-            let mut rest = operator_matrix(tangent);
-            let left: Vec<[C64; 4]> = v.iter().map(|v| onto(&rest, v)).collect();
-            for (d, v) in left.iter().zip(&v) {
-                subtract(&mut rest, d, &v.map(|x| x.conj()));
-            }
-            let mut right = Vec::with_capacity(v.len());
-            for u in &u {
-                let weight: f64 = u.iter().map(C64::norm_sqr).sum();
-                // w[c] = Σ_r conj(u[r]) · rest[r, c] / |u|²
-                let w: [C64; 4] = std::array::from_fn(|c| {
-                    (0..4).map(|r| u[r].conj() * rest[r + 4 * c]).sum::<C64>() / weight
-                });
-                subtract(&mut rest, u, &w);
-                right.push(w.map(|x| x * root));
-            }
-            for r in 0..4 {
-                let mut row: [C64; 4] = std::array::from_fn(|c| rest[r + 4 * c]);
-                for _ in 0..2 {
-                    for place in &places {
-                        let share: C64 = place.iter().zip(&row).map(|(e, x)| e.conj() * x).sum();
-                        row.iter_mut().zip(place).for_each(|(x, e)| *x -= share * e);
-                    }
-                }
-                let norm = row.iter().map(C64::norm_sqr).sum::<f64>().sqrt();
-                if norm > NOTHING {
-                    places.push(row.map(|x| x / norm));
-                }
-            }
-            found.push((*parameter, left, right, rest));
-        }
-        let zero = [C64::ZERO; 4];
-        let tangents = found.into_iter().map(|(parameter, mut left, mut right, rest)| {
-            left.extend(places.iter().map(|place| onto(&rest, &place.map(|x| x.conj()))));
-            left.iter_mut().flatten().for_each(|x| *x /= root);
-            right.extend(places.iter().map(|_| zero));
-            Tangent { parameter, left, right }
-        });
-        let tangents = tangents.collect();
-        let left = u.iter().map(|u| u.map(|x| x / root)).chain(places.iter().map(|_| zero));
-        let right = v.iter().map(|v| v.map(|x| x.conj() * root));
-        let right = right.chain(places.iter().map(|place| place.map(|x| x * root)));
-        Ok(Self { left: left.collect(), right: right.collect(), tangents })
-    }
-}
-
-/// `M[(p p'), (q q')]` of a row-major `G[(p q), (p' q')]`, column-major.
-fn operator_matrix(gate: &[C64; 16]) -> [C64; 16] {
-    std::array::from_fn(|at| {
-        let (row, column) = (at % 4, at / 4);
-        let (p, p_in, q, q_in) = (row / 2, row % 2, column / 2, column % 2);
-        gate[4 * (2 * p + q) + 2 * p_in + q_in]
-    })
-}
-
-/// `M v`
-fn onto(m: &[C64; 16], v: &[C64; 4]) -> [C64; 4] {
-    std::array::from_fn(|r| (0..4).map(|c| m[r + 4 * c] * v[c]).sum())
-}
-
-/// `M −= a bᵀ`
-fn subtract(m: &mut [C64; 16], a: &[C64; 4], b: &[C64; 4]) {
-    m.iter_mut().enumerate().for_each(|(at, x)| *x -= a[at % 4] * b[at / 4]);
 }
 
 /// `2 Re Σ conj(g) d`

@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs)] // each test file uses a part
 #![allow(clippy::unwrap_used)] // in a test a panic is the report
 
+use std::f64::consts::FRAC_PI_2;
 use std::sync::Arc;
 
 use bondline::circuit::{ADJOINT_BIT, CircuitArrays, GATES, Structure};
@@ -406,6 +407,24 @@ impl Case {
             sum
         };
         (0..rows.len()).map(|row| (0..outputs.count).map(|k| value(row, k)).collect()).collect()
+    }
+
+    /// Parameter shifts by π/2: what rotations without controls have, for outputs that are linear in words.
+    pub fn shifts(&self, settings: Settings) -> Vec<f64> {
+        let settings = Settings { cutoff: 0.0, ..settings };
+        let own = &self.circuit.parameters;
+        let moved = |at: usize, by: f64| {
+            let mut row = own.clone();
+            row[at] += by;
+            row
+        };
+        let rows: Vec<Vec<f64>> =
+            (0..own.len()).flat_map(|at| [FRAC_PI_2, -FRAC_PI_2].map(|by| moved(at, by))).collect();
+        let values = self.values(&rows, settings);
+        let by = |output: usize| {
+            values.chunks_exact(2).map(move |pair| (pair[0][output] - pair[1][output]) / 2.0)
+        };
+        (0..self.read.outputs.count).flat_map(by).collect()
     }
 
     /// Central differences of fourth order with `step`, outputs × parameters; 0 where not asked for.
