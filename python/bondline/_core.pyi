@@ -329,10 +329,9 @@ def kernel_gradients(
     weights: NDArray[np.float64],
     differentiated: NDArray[np.bool_],
     settings: _Settings,
-) -> tuple[NDArray[np.float64], list[bool], list[int]]:
+) -> tuple[NDArray[np.float64], list[bool]]:
     """``d/d parameters of row i`` of ``sum_j weights[i, j] |<psi_i|others_j>|^2``, the others standing still.
 
-    weights (rows, others), differentiated and the result (rows, parameters); then whether a row was
-    differentiated on both sides of a corner, and how many states it kept to evolve again from. Always in
-    double precision and without sweeps. Releases the GIL; Ctrl-C stops it.
+    weights (rows, others), differentiated and the result (rows, parameters); then whether the derivatives of
+    a row are unsettled, those of a truncated state without a derivative. Always in double precision and without sweeps. Releases the GIL; Ctrl-C stops it.
     """

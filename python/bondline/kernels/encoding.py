@@ -189,13 +189,42 @@ class Encoding:
         text = message(finding, [circuit], [account], self.config).partition(": ")[2]
         return finding.fidelity, f"The state of row {own[finding.row]}: {text}"
 
+    def judge_derivatives(self, rows: NDArray[np.intp], max_bond_dim: int | None) -> None:
+        """Warn, once for each structure, of rows whose derivatives tell nothing.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Those that the engine calls unsettled.
+        max_bond_dim : int, optional
+            Of the simulation.
+
+        Raises
+        ------
+        LowFidelityError
+            Instead, with ``on_low_fidelity="raise"``.
+        """
+        if not len(rows):
+            return
+        text = (
+            f"The derivatives of {len(rows)} rows, row {rows[0]} among them, are not to be trusted: their "
+            f"states are truncated between equal weights or at a corner (max_bond_dim={max_bond_dim}), where "
+            "a kernel has no derivative. Raise max_bond_dim, or start from parameters and features that "
+            "are not exactly 0 or multiples of pi/2."
+        )
+        self._tell(text, "derivatives" + self.circuits.mark.digest())
+
     def _judge(self, worst: tuple[float, str] | None) -> None:
-        if worst is None or self.config.on_low_fidelity == "ignore":
+        if worst is not None:
+            self._tell(worst[1], self.circuits.mark.digest())
+
+    def _tell(self, text: str, mark: str) -> None:
+        if self.config.on_low_fidelity == "ignore":
             return
         if self.config.on_low_fidelity == "raise":
-            raise LowFidelityError(worst[1])
-        if self._given.first(self.circuits.mark.digest()):
-            warnings.warn(worst[1], LowFidelityWarning, stacklevel=user_stacklevel())
+            raise LowFidelityError(text)
+        if self._given.first(mark):
+            warnings.warn(text, LowFidelityWarning, stacklevel=user_stacklevel())
 
 
 def _packed(tensors: Sequence[Tensors], dtype: np.dtype[Any]) -> _core.EncodedStates:

@@ -129,9 +129,10 @@ class Differentiable:
             inputs = inputs_of(captured, rows[own], params)
             # Angles that the parameters do not move, such as those of a feature that is zero.
             moved = formula.along(inputs, direction)[:, 0] != 0.0
-            found, *_ = _core.kernel_gradients(
+            found, unsettled = _core.kernel_gradients(
                 group, other.states, np.ascontiguousarray(weights[own]), moved, settings
             )
+            side.encoding.judge_derivatives(own[unsettled], settings.max_bond_dim)
             by_inputs = formula.pull_of_rows(inputs, found[:, None])
             total += by_inputs[:, features:].sum(axis=0)
         return total

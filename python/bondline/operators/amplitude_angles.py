@@ -79,6 +79,8 @@ def gates(amplitudes: Any, wires: Any) -> list[Any]:
     ['PauliRot', 'PauliRot', 'PauliRot']
     """
     fixed = constant(amplitudes)
+    # -0.0 has the angle pi, and a phase that `_undone` knows nothing of.
+    fixed = qml.math.where(fixed == 0.0, qml.math.zeros_like(fixed), fixed)
     change = _undone(amplitudes - qml.math.convert_like(fixed, amplitudes), fixed, len(wires))
     is_complex = "complex" in qml.math.get_dtype_name(amplitudes)
     found = []

@@ -271,3 +271,51 @@ fn a_cancelled_job_stops() {
     let job = case.job(case.settings.clone()).unwrap();
     assert!(matches!(job.execute(&cancel), Err(Error::Interrupted)));
 }
+
+/// Deep enough that the bonds without factorizations are too large, at angles whose weights are rounding.
+#[test]
+fn weak_directions_of_deep_circuits_are_differentiated_beside_them() {
+    let n = 14;
+    for angle in [1e-11, 1e-9] {
+        let mut circuit = Circuit::new(n as usize);
+        for layer in 0..8 {
+            for wire in 0..n {
+                circuit.gate("RY", &[wire], &[angle * (0.5 + f64::from((layer + wire) % 3))]);
+            }
+            for wire in 0..n - 1 {
+                circuit.gate("CNOT", &[wire, wire + 1], &[]);
+            }
+        }
+        let case = Case::own(circuit, None);
+        let found = case.found(case.settings.clone());
+        assert!(!found.unsettled.contains(&true));
+        let error = error(&found.gradients, &case.differences(1e-3));
+        assert!(error < 1e-6, "{angle:e}: {error:e}");
+    }
+}
+
+/// What weights are multiplied by is what derivatives are multiplied by, at corners of a truncated state, too.
+#[test]
+fn derivatives_are_linear_in_the_weights() {
+    let n = 8;
+    let mut circuit = Circuit::new(n as usize);
+    for layer in 0..6 {
+        for wire in 0..n {
+            circuit.gate("RY", &[wire], &[[0.0, 0.7, 1.3][((layer + wire) % 3) as usize]]);
+        }
+        for wire in 0..n - 1 {
+            circuit.gate("CNOT", &[wire, wire + 1], &[]);
+        }
+    }
+    let mut case = Case::own(circuit, Some(3));
+    let weights = case.weights.clone();
+    let one = case.found(case.settings.clone());
+    assert!(one.guarded.contains(&true));
+    for scale in [1e-9, 1e9] {
+        case.weights = weights.iter().map(|weight| scale * weight).collect();
+        let scaled = case.found(case.settings.clone()).gradients;
+        for (x, y) in scaled.iter().zip(&one.gradients) {
+            assert!((x / scale - y).abs() <= 1e-9 * largest(&one.gradients), "{scale:e}");
+        }
+    }
+}

@@ -228,8 +228,8 @@ pub fn log_overlaps(
     Ok(array.into_pyarray(py).unbind())
 }
 
-/// Derivatives of all rows; which were guarded; how many states each kept to evolve again from.
-type RowGradients = (Py<PyArray2<f64>>, Vec<bool>, Vec<usize>);
+/// Derivatives of all rows; which are unsettled.
+type RowGradients = (Py<PyArray2<f64>>, Vec<bool>);
 
 /// Derivatives of weighted fidelities with encoded states by the parameters of every row.
 #[pyfunction]
@@ -255,5 +255,5 @@ pub fn kernel_gradients(
     let found = finished(py, small, move |cancel| job.execute(cancel))?;
     let gradients = Array2::from_shape_vec(shape, found.gradients);
     let gradients = gradients.map_err(|cause| PyValueError::new_err(cause.to_string()))?;
-    Ok((gradients.into_pyarray(py).unbind(), found.guarded, found.checkpoints))
+    Ok((gradients.into_pyarray(py).unbind(), found.unsettled))
 }

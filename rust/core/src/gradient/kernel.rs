@@ -44,6 +44,9 @@ pub struct KernelGradient {
     pub gradients: Vec<f64>,
     /// Of each row: whether its state has a corner, or a cut without a gap, so that no tape took the derivative.
     pub guarded: Vec<bool>,
+    /// Of each row: whether nothing could be told for certain: both sides of a corner disagree, or a cut has no
+    /// gap, and the circuit is too deep to be applied without factorizations.
+    pub unsettled: Vec<bool>,
     /// Of each row: states kept to evolve from again, since memory had no room for all steps.
     pub checkpoints: Vec<usize>,
 }
@@ -157,6 +160,7 @@ impl KernelGradientJob {
         let rows = self.job.on_threads(self.is_small(), rows)?;
         Ok(KernelGradient {
             guarded: rows.iter().map(|row| row.guarded).collect(),
+            unsettled: rows.iter().map(|row| row.unsettled).collect(),
             checkpoints: rows.iter().map(|row| row.checkpoints).collect(),
             gradients: rows.into_iter().flat_map(|row| row.gradient).collect(),
         })
@@ -167,6 +171,7 @@ impl KernelGradientJob {
 struct RowGradient {
     gradient: Vec<f64>,
     guarded: bool,
+    unsettled: bool,
     checkpoints: usize,
     report: Report,
 }
@@ -188,6 +193,7 @@ impl Task<'_> {
         let mut found = RowGradient {
             gradient: vec![0.0; self.differentiated.len()],
             guarded: false,
+            unsettled: false,
             checkpoints: 0,
             report: Report::starting(Vec::new()),
         };
@@ -205,21 +211,28 @@ impl Task<'_> {
         let whole = evolved.discarded() < if cut { NOTHING_CUT } else { NOTHING_LOST };
         let (corner, torn) = (taped.at_corner(), evolved.log.smallest_gap < NO_GAP);
         found.guarded = corner || torn;
+        let weak = found.guarded || whole && taped.is_graded();
         let mut gradient = None;
-        if whole && (found.guarded || taped.is_graded()) || torn {
+        if torn || whole && weak {
             gradient = self.unfactored(&taped)?;
         }
-        if gradient.is_none() && corner && !torn {
+        if gradient.is_none() && weak {
             let shifts = if whole { Shifts::ByPlace } else { Shifts::ByValue };
-            gradient = beside(own, self.differentiated, shifts, |there| self.at(there))?
+            // No fidelity changes by more than 1: what the weights add up to is the scale.
+            let scale = self.weights.iter().map(|weight| weight.abs()).sum();
+            gradient = beside(own, self.differentiated, (shifts, scale), |there| self.at(there))?
                 .and_then(|mut mean| mean.pop());
-            if gradient.is_none() && !whole {
+            found.unsettled = torn;
+            if gradient.is_none() && !torn && !whole {
                 gradient = self.unfactored(&taped)?;
             }
         }
         found.gradient = match gradient {
             Some(gradient) => gradient,
-            None => self.adjoint(&taped, &evolved.state)?,
+            None => {
+                found.unsettled = weak;
+                self.adjoint(&taped, &evolved.state)?
+            }
         };
         found.report.seconds = started.elapsed().as_secs_f64();
         Ok(found)

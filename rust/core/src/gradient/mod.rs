@@ -294,7 +294,7 @@ impl Task<'_> {
     /// The mean of the derivatives on both sides of a corner; `None` if they disagree.
     fn beside_corner(&self) -> Result<Option<Gradients>> {
         let own = self.row.prepared.group.parameters(self.row.index);
-        beside(own, &self.outputs.differentiated, Shifts::ByValue, |there| {
+        beside(own, &self.outputs.differentiated, (Shifts::ByValue, 1.0), |there| {
             self.at(there, LEAST_CUTOFF, Self::adjoint)
         })
     }
@@ -327,11 +327,11 @@ enum Shifts {
 }
 
 /// The mean of what `take` finds a little beside `own` parameters, on both sides of the corner there; `None` if
-/// both disagree.
+/// both disagree, measured by `scale`, the size of what is differentiated.
 fn beside(
     own: &[f64],
     differentiated: &[bool],
-    shifts: Shifts,
+    (shifts, scale): (Shifts, f64),
     take: impl Fn(&[f64]) -> Result<Gradients>,
 ) -> Result<Option<Gradients>> {
     let shift = |side: f64| -> Vec<f64> {
@@ -349,7 +349,7 @@ fn beside(
     let other = take(&shift(-1.0))?;
     let mut agree = true;
     for (one, two) in mean.iter_mut().flatten().zip(other.iter().flatten()) {
-        agree &= (*one - two).abs() <= AGREEMENT * (1.0 + one.abs());
+        agree &= (*one - two).abs() <= AGREEMENT * (scale + one.abs());
         *one = 0.5 * (*one + two);
     }
     Ok(agree.then_some(mean))
