@@ -5,7 +5,13 @@ import pennylane as qml
 import pytest
 from autograd import numpy as anp
 
-from bondline import InputError, ResourceError, UnsupportedError
+from bondline import (
+    InputError,
+    LowFidelityError,
+    LowFidelityWarning,
+    ResourceError,
+    UnsupportedError,
+)
 from bondline.kernels import EncodedSet, FidelityKernel, ProjectedKernel, target_alignment
 
 WIRES = 4
@@ -173,6 +179,28 @@ def test_a_deep_circuit_at_a_corner_is_differentiated_on_both_sides():
             values.append((weights * kernel.matrix(rows, others, params=moved)).sum())
         slope = (8 * (values[1] - values[2]) - (values[0] - values[3])) / (12 * step)
         assert found[place] == pytest.approx(slope, abs=1e-7)
+
+
+def test_derivatives_of_cuts_between_equal_weights_warn():
+    turns = np.random.default_rng(0).choice([0.0, np.pi / 2, -np.pi / 2], size=(10, 14))
+
+    def feature_map(x, w):
+        for layer in turns:
+            for wire, turn in enumerate(layer):
+                qml.RY(turn + w[wire % 3] * x[0], wires=wire)
+            for wire in range(13):
+                qml.CNOT([wire, wire + 1])
+
+    def pull(**settings):
+        kernel = FidelityKernel(feature_map, 14, max_bond_dim=2, min_fidelity=0.0, **settings)
+        rows, others = np.ones((1, 1)), np.full((1, 1), 0.3)
+        return kernel.vjp(rows, np.ones((1, 1)), others, params=np.zeros(3))
+
+    with pytest.warns(LowFidelityWarning, match=r"row 0 among them, are not to be trusted"):
+        _, slopes = pull()
+    assert np.all(np.isfinite(slopes))
+    with pytest.raises(LowFidelityError, match="Raise max_bond_dim"):
+        pull(on_low_fidelity="raise")
 
 
 def test_threads_change_no_bit():

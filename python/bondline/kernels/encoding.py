@@ -207,10 +207,10 @@ class Encoding:
         if not len(rows):
             return
         text = (
-            f"The derivatives of {len(rows)} rows, row {rows[0]} among them, are not to be trusted: their "
-            f"states are truncated between equal weights or at a corner (max_bond_dim={max_bond_dim}), where "
-            "a kernel has no derivative. Raise max_bond_dim, or start from parameters and features that "
-            "are not exactly 0 or multiples of pi/2."
+            f"The derivatives of {len(rows)} rows, row {rows[0]} among them, are not to be "
+            "trusted: their states are truncated between equal weights or at a corner "
+            f"(max_bond_dim={max_bond_dim}), where a kernel has no derivative. Raise max_bond_dim, "
+            "or start from parameters and features that are not exactly 0 or multiples of pi/2."
         )
         self._tell(text, "derivatives" + self.circuits.mark.digest())
 
