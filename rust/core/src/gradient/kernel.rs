@@ -227,12 +227,11 @@ impl Task<'_> {
                 gradient = self.unfactored(&taped)?;
             }
         }
-        found.gradient = match gradient {
-            Some(gradient) => gradient,
-            None => {
-                found.unsettled = weak;
-                self.adjoint(&taped, &evolved.state)?
-            }
+        found.gradient = if let Some(gradient) = gradient {
+            gradient
+        } else {
+            found.unsettled = weak;
+            self.adjoint(&taped, &evolved.state)?
         };
         found.report.seconds = started.elapsed().as_secs_f64();
         Ok(found)
