@@ -16,9 +16,9 @@ use crate::cancel::Cancel;
 use crate::circuit::StepTangents;
 use crate::error::Result;
 use crate::gradient::factors::Factors;
-use crate::linalg::{Workspace, adjoint_times, matrix, matrix_mut, times, times_adjoint};
-use crate::mps::adjoint::Cotangent;
-use crate::mps::{Mps, SiteTensor, StepGate};
+use crate::linalg::Workspace;
+use crate::mps::adjoint::{Cotangent, back_from_merge, merge};
+use crate::mps::{Mps, SiteTensor, StepGate, rotate};
 use crate::operator::{ChainOperator, OperatorSite};
 use crate::program::{Program, Shared};
 use crate::scalar::C64;
@@ -390,36 +390,11 @@ fn back_from_right(
     (own, of_factors)
 }
 
-/// `T[l, (p q), r] = Σ_m B_i[l, p, m] · B_{i+1}[m, q, r]`
-fn product(left: &SiteTensor<C64>, right: &SiteTensor<C64>) -> Vec<C64> {
-    let (rows, columns) = (2 * left.left, 2 * right.right);
-    let mut out = vec![C64::ZERO; rows * columns];
-    times(
-        matrix_mut(&mut out, rows, columns),
-        matrix(&left.entries, rows, left.right),
-        matrix(&right.entries, left.right, columns),
-    );
-    out
-}
-
 /// `C[l, (p q), r] = Σ_{p' q'} G[(p q), (p' q')] · T[l, (p' q'), r]`
 fn merged(left: &SiteTensor<C64>, right: &SiteTensor<C64>, gate: &[C64; 16]) -> Vec<C64> {
-    let mut c = product(left, right);
+    let mut c = merge(left, right);
     rotate(&mut c, left.left, gate);
     c
-}
-
-/// Applies G to blocks of entries `[l, p, q]`, l fastest.
-fn rotate(entries: &mut [C64], l: usize, gate: &[C64; 16]) {
-    for block in entries.chunks_exact_mut(4 * l) {
-        for i in 0..l {
-            let old: [C64; 4] = std::array::from_fn(|pq| block[i + l * (pq / 2 + 2 * (pq % 2))]);
-            for pq in 0..4 {
-                block[i + l * (pq / 2 + 2 * (pq % 2))] =
-                    (0..4).map(|b| gate[4 * pq + b] * old[b]).sum();
-            }
-        }
-    }
 }
 
 /// The cotangents of both tensors and of G, from that of C.
@@ -428,8 +403,8 @@ fn back_from_merged(
     gate: &[C64; 16],
     g_c: &[C64],
 ) -> (Vec<Vec<C64>>, [C64; 16]) {
-    let (l, rows, columns) = (b1.left, 2 * b1.left, 2 * b2.right);
-    let t = product(b1, b2);
+    let l = b1.left;
+    let t = merge(b1, b2);
     let place = |i: usize, pq: usize| i + l * (pq / 2 + 2 * (pq % 2));
     let mut of_gate = [C64::ZERO; 16];
     for (g, t) in g_c.chunks_exact(4 * l).zip(t.chunks_exact(4 * l)) {
@@ -440,20 +415,7 @@ fn back_from_merged(
     let mut g_t = g_c.to_vec();
     let back = std::array::from_fn(|at| gate[at % 4 * 4 + at / 4].conj());
     rotate(&mut g_t, l, &back);
-    // g_i[(l p), m] = Σ_{q r} g_T[(l p), (q r)] · conj(B_{i+1}[m, (q r)])
-    let mut left = vec![C64::ZERO; rows * b1.right];
-    times_adjoint(
-        matrix_mut(&mut left, rows, b1.right),
-        matrix(&g_t, rows, columns),
-        matrix(&b2.entries, b1.right, columns),
-    );
-    // g_{i+1}[m, (q r)] = Σ_{l p} conj(B_i[(l p), m]) · g_T[(l p), (q r)]
-    let mut right = vec![C64::ZERO; b1.right * columns];
-    adjoint_times(
-        matrix_mut(&mut right, b1.right, columns),
-        matrix(&b1.entries, rows, b1.right),
-        matrix(&g_t, rows, columns),
-    );
+    let (left, right) = back_from_merge([b1, b2], &g_t);
     (vec![left, right], of_gate)
 }
 

@@ -6,8 +6,9 @@
 //!   values below 1e-8 of the largest are noise.
 //! * **SVD**: where small weights decide the rank.
 //!
-//! (Two-site steps have a third, see [`super::sketch`].) `Method::Auto` takes the Gram result only if it kept nothing it cannot resolve and dropped
-//! nothing but what `limit` cuts or what the rank bound says is zero; else the SVD.
+//! (Two-site steps have a third, see [`super::sketch`].) `Method::Auto` takes the Gram result only if
+//! it kept nothing it cannot resolve and dropped nothing but what `limit` cuts or what the rank bound
+//! says is zero; else the SVD.
 
 use faer::MatRef;
 

@@ -57,6 +57,7 @@ pub(crate) use overlap::log_norm_of_tensors;
 pub use overlap::{Overlap, log_norm_squared, overlap, overlap_of_tensors};
 pub(crate) use prefix::BATCH;
 pub use project::{outcome_probabilities, project};
+pub(crate) use rotate::rotate;
 pub use sample::{Bases, sample};
 pub(crate) use spectrum::spectrum_of_density;
 pub use spectrum::{MAX_SPECTRUM_SITES, entanglement_spectrum, spectrum_side};

@@ -39,7 +39,45 @@ pub(crate) use two_state::SecondState;
 pub(crate) use variance::{VarianceCotangent, variance_cotangent};
 pub(crate) use words::word_cotangent;
 
+use crate::linalg::{adjoint_times, matrix, matrix_mut, times, times_adjoint};
+use crate::mps::SiteTensor;
 use crate::scalar::{C64, Double};
+
+/// `T[(l p), (q r)] = Σ_m B_i[(l p), m] · B_{i+1}[m, (q r)]`
+pub(crate) fn merge<W: Double>(left: &SiteTensor<W>, right: &SiteTensor<W>) -> Vec<W> {
+    let (rows, columns) = (2 * left.left, 2 * right.right);
+    let mut out = vec![W::ZERO; rows * columns];
+    times(
+        matrix_mut(&mut out, rows, columns),
+        matrix(&left.entries, rows, left.right),
+        matrix(&right.entries, left.right, columns),
+    );
+    out
+}
+
+/// The cotangents of both tensors, from that of what they are merged to.
+pub(crate) fn back_from_merge<W: Double>(
+    [b1, b2]: [&SiteTensor<W>; 2],
+    of_merged: &[W],
+) -> (Vec<W>, Vec<W>) {
+    let (rows, middle, columns) = (2 * b1.left, b1.right, 2 * b2.right);
+    let of_merged = matrix(of_merged, rows, columns);
+    // g_i[(l p), m] = Σ_{q r} g_T[(l p), (q r)] · conj(B_{i+1}[m, (q r)])
+    let mut left = vec![W::ZERO; rows * middle];
+    times_adjoint(
+        matrix_mut(&mut left, rows, middle),
+        of_merged,
+        matrix(&b2.entries, middle, columns),
+    );
+    // g_{i+1}[m, (q r)] = Σ_{l p} conj(B_i[(l p), m]) · g_T[(l p), (q r)]
+    let mut right = vec![W::ZERO; middle * columns];
+    adjoint_times(
+        matrix_mut(&mut right, middle, columns),
+        matrix(&b1.entries, rows, middle),
+        of_merged,
+    );
+    (left, right)
+}
 
 /// The adjoint of a row-major `side` × `side` matrix.
 fn adjoint_of<const N: usize>(g: &[C64; N], side: usize) -> [C64; N] {

@@ -13,12 +13,10 @@
 
 use std::borrow::Cow;
 
-use crate::linalg::{
-    add_adjoint_times, add_times, adjoint_times, matrix, matrix_mut, times, times_adjoint,
-};
+use crate::linalg::{add_adjoint_times, add_times, matrix, matrix_mut, times, times_adjoint};
 use crate::mps::SiteTensor;
-use crate::mps::adjoint::adjoint_of;
 use crate::mps::adjoint::cut::{Cut, Moved, along_dropped};
+use crate::mps::adjoint::{adjoint_of, back_from_merge};
 use crate::mps::rotate::{PAIR, rotate};
 use crate::mps::tape::Record;
 use crate::scalar::{C64, Double};
@@ -135,20 +133,7 @@ impl<'a, W: Double> PairFactors<'a, W> {
         }
         let gate = of_gate(&g_c, &self.c, l, &self.gate);
         rotate(&mut g_c, l, &adjoint_of(&self.gate, 4));
-        // g_i[(l p), m] = Σ_{q r} g_T[(l p), (q r)] · conj(B_{i+1}[m, (q r)])
-        let mut left = vec![W::ZERO; rows * b1.right];
-        times_adjoint(
-            matrix_mut(&mut left, rows, b1.right),
-            matrix(&g_c, rows, columns),
-            matrix(&b2.entries, b1.right, columns),
-        );
-        // g_{i+1}[m, (q r)] = Σ_{l p} conj(B_i[(l p), m]) · g_T[(l p), (q r)]
-        let mut right = vec![W::ZERO; b1.right * columns];
-        adjoint_times(
-            matrix_mut(&mut right, b1.right, columns),
-            matrix(&b1.entries, rows, b1.right),
-            matrix(&g_c, rows, columns),
-        );
+        let (left, right) = back_from_merge([b1, b2], &g_c);
         PairCotangent { left, right, weights: of_left, gate }
     }
 }

@@ -14,7 +14,7 @@ use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::linalg::{matrix, matrix_mut, times};
 use crate::mps::adjoint::backward::{Differentiable, TangentGate};
-use crate::mps::adjoint::{adjoint_of, along};
+use crate::mps::adjoint::{adjoint_of, along, merge};
 use crate::mps::environment::{finish_transfer, half_transfer, transfer};
 use crate::mps::evolve::{Evolution, Parallelism, evolve};
 use crate::mps::rotate::PAIR;
@@ -165,8 +165,8 @@ impl<'a> Overlap<'a> {
                 }
             }
             (_, TangentGate::Two(own)) => {
-                let bra = merged(&self.second.sites[site], &self.second.sites[site + 1]);
-                let ket = merged(&before[site], &before[site + 1]);
+                let bra = merge(&self.second.sites[site], &self.second.sites[site + 1]);
+                let ket = merge(&before[site], &before[site + 1]);
                 let outer = (before[site].left, before[site + 1].right);
                 let z = self.closed(&ket, outer, 4, (site, site + 1));
                 let of_gate: [C64; 16] = blocks(&bra, &z, self.second.sites[site].left);
@@ -264,17 +264,6 @@ fn from_right(right: &[C64], bra: &SiteTensor<C64>, ket: &SiteTensor<C64>) -> Ve
         matrix(&k, ket.left, 2 * bra.right).transpose(),
     );
     next
-}
-
-fn merged(left: &SiteTensor<C64>, right: &SiteTensor<C64>) -> Vec<C64> {
-    let (rows, columns) = (2 * left.left, 2 * right.right);
-    let mut out = vec![C64::ZERO; rows * columns];
-    times(
-        matrix_mut(&mut out, rows, columns),
-        matrix(&left.entries, rows, left.right),
-        matrix(&right.entries, left.right, columns),
-    );
-    out
 }
 
 /// `g[a, b] = Σ bra[· a ·] conj(z[· b ·])` over blocks of `l` entries, so that dE = 2 Re Σ conj(g) dG.
